@@ -1,0 +1,254 @@
+"""The contract: an `Approach` is plain frozen parameters, `fit` makes a `Solver`, a solver predicts, saves and loads.
+
+Authors write the private half: `_fit` on the approach, `_predict`, `_save` and `_load` on the solver. The public half here
+validates, seeds, times and meters, so that every approach is measured alike and none can forget to count its calls.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import random
+import sys
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from fieldguide.errors import ApproachError, NotFitted, RunError
+from fieldguide.models.meter import metering
+from fieldguide.models.pool import ModelPool
+from fieldguide.records import Inputs, Prediction, Row, Usage, fingerprint, plain
+from fieldguide.registry import resolve
+from fieldguide.tasks.task import TaskSpec
+
+SOLVER_FORMAT = 1
+
+
+def _silent(message: str, done: float) -> None:
+    """No progress shown."""
+
+
+@dataclass(frozen=True)
+class FitContext:
+    """What surrounds a fit. Everything an approach may use besides the task's spec and its training rows."""
+
+    seed: int = 0
+    workdir: Path = Path(".")
+    """A folder of the trial's own, for checkpoints and scratch files."""
+    models: ModelPool = field(default_factory=ModelPool)
+    unlabelled: tuple[Inputs, ...] = ()
+    corpus: Path | None = None
+    calls_limit: float = float("inf")
+    usd_limit: float = float("inf")
+    allow_code: bool = False
+    """Whether the user consented to running generated code (in the sandbox)."""
+    progress: Callable[[str, float], None] = _silent
+    """Called with a short message and the share done, 0 to 1."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Approach(ABC):
+    """A way to solve a task. Fields are plain values (str, int, float, bool, None, tuples of these): repr, hash, cache key and JSON come for free."""
+
+    name: ClassVar[str]
+    """The registered name."""
+    title: ClassVar[str]
+    """How reports call it."""
+    family: ClassVar[str]
+    """"baseline", "embedding", "prompting" or "tuning"."""
+    training: ClassVar[bool] = False
+    """Whether more labels keep changing it: such an approach is never judged on one small label count."""
+    answers: ClassVar[frozenset[str]] = frozenset({"label"})
+    """Forms of answer it can give (`Kind.answer`)."""
+    contract_exceptions: ClassVar[Mapping[str, str]] = {}
+    """Checks of `check_approach` that do not hold, each with its reason."""
+
+    def unsuited(self, task: TaskSpec) -> str | None:
+        """Why this approach cannot serve the task, in a sentence; None if it can."""
+        kind = task.reader
+        if kind.answer not in self.answers:
+            return f"{self.title} gives {' or '.join(sorted(self.answers))} answers, and {kind.name} asks for {kind.answer}."
+        return None
+
+    def label_counts(self, ladder: Sequence[int]) -> tuple[int, ...]:
+        """Which rungs of the study's ladder of label counts (ascending) are worth a trial; `(0,)` if labels are not used."""
+        return tuple(ladder)
+
+    def repeats(self) -> bool:
+        """Whether a different seed can give a different solver at the same label count."""
+        return True
+
+    def models(self) -> tuple[str, ...]:
+        """References of the models it uses."""
+        return tuple(v for f in dataclasses.fields(self) if f.name == "model" and isinstance(v := getattr(self, f.name), str))
+
+    def calls(self, n_labels: int, n_rows: int) -> int:
+        """Model calls that a trial will make at most: labels fitted on, rows answered."""
+        return (n_labels + n_rows) if self.models() else 0
+
+    def fit(self, task: TaskSpec, train: Sequence[Row], *, context: FitContext | None = None) -> Solver:
+        """Fit on these rows and no others. Returns a new solver; nothing is remembered between fits.
+
+        Raises `ApproachError` if the approach does not suit the task, or a training row holds a label outside its space.
+        """
+        context = context or FitContext()
+        if why := self.unsuited(task):
+            raise ApproachError(why)
+        train = tuple(Row(row.id, task.coerce(row.inputs, f"training row {row.id}"), row.target) for row in train)
+        if task.labels and (strange := sorted({str(r.target) for r in train} - set(task.labels))):
+            raise ApproachError(f"Training rows hold labels outside the task's label space: {', '.join(strange[:5])}.")
+        with _seeded(context.seed), metering(context.calls_limit, context.usd_limit) as meter:
+            start = time.perf_counter()
+            solver = self._fit(task, train, context)
+            seconds = time.perf_counter() - start
+        solver._bind(self, task, context.models)
+        solver.fit_usage, solver.fit_s = meter.usage, seconds
+        return solver
+
+    @abstractmethod
+    def _fit(self, task: TaskSpec, train: tuple[Row, ...], context: FitContext) -> Solver:
+        """The author's half: a fitted solver from clean rows. Generators are seeded; `context.seed` decides all else."""
+
+    @classmethod
+    @abstractmethod
+    def solver_class(cls) -> type[Solver]:
+        """The class of its solvers, for loading."""
+
+    def params(self) -> dict[str, Any]:
+        return {f.name: plain(getattr(self, f.name)) for f in dataclasses.fields(self)}
+
+    def to_json(self) -> dict[str, Any]:
+        return {"name": self.name, "params": self.params()}
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> Approach:
+        """The approach that `to_json` wrote. An unknown parameter raises `ApproachError` that lists the valid ones."""
+        return make(data["name"], **data.get("params", {}))
+
+    @property
+    def key(self) -> str:
+        """Changes with the name or any parameter."""
+        return fingerprint(self.to_json())
+
+
+def make(name: str, **params: Any) -> Approach:
+    """An approach by its registered name, with parameters. Unknown names and parameters raise a `UserError` that lists the valid ones."""
+    cls = resolve("approach", name)
+    valid = {f.name for f in dataclasses.fields(cls)}
+    if unknown := sorted(set(params) - valid):
+        raise ApproachError(f"{name} has no parameter {unknown[0]!r}; its parameters are {', '.join(sorted(valid)) or 'none'}.")
+    return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in params.items()})
+
+
+class Solver(ABC):
+    """A fitted approach. Made by `fit` or `load`, never by hand outside an approach's own file."""
+
+    approach: Approach
+    task: TaskSpec
+    models: ModelPool
+    fit_usage: Usage = Usage()
+    fit_s: float = 0.0
+
+    def _bind(self, approach: Approach, task: TaskSpec, models: ModelPool) -> None:
+        self.approach, self.task, self.models = approach, task, models
+
+    def predict(self, inputs: Sequence[str | Inputs]) -> list[Prediction]:
+        """One prediction for each input, in order. Bare strings will do where the task has one input column.
+
+        Raises `NotFitted` before a fit and `DataError` for an input without the task's columns.
+        """
+        if not hasattr(self, "task"):
+            raise NotFitted(f"This {type(self).__name__} was never fitted; make one with Approach.fit or Solver.load.")
+        if isinstance(inputs, (str, Mapping)):
+            raise ApproachError("predict takes a list of inputs; put a single one in brackets.")
+        rows = [self.task.coerce(value, f"input {i + 1}") for i, value in enumerate(inputs)]
+        if not rows:
+            return []
+        with metering() as meter:
+            found = self._predict(rows)
+        assert len(found) == len(rows), f"{type(self).__name__}._predict gave {len(found)} answers to {len(rows)} inputs"
+        shares = meter.usage.split(len(rows))
+        return [dataclasses.replace(p, usage=share) for p, share in zip(found, shares, strict=True)]
+
+    @abstractmethod
+    def _predict(self, inputs: list[Inputs]) -> list[Prediction]:
+        """The author's half: one prediction an input, in order, the same whatever else is in the batch."""
+
+    def save(self, folder: str | Path) -> Path:
+        """Write to a folder as JSON and safetensors: `solver.json` beside what the approach adds. Never pickle."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        state = self._save(folder)
+        document = {
+            "format": SOLVER_FORMAT,
+            "approach": self.approach.to_json(),
+            "task": self.task.to_json(),
+            "models": {ref: self.models.identity(ref) for ref in self.approach.models()},
+            "fit_usage": plain(self.fit_usage),
+            "fit_s": self.fit_s,
+            "state": plain(state),
+        }
+        partial = folder / "solver.json.part"
+        partial.write_text(json.dumps(document, ensure_ascii=False, indent=1), encoding="utf-8")
+        partial.rename(folder / "solver.json")
+        return folder
+
+    @abstractmethod
+    def _save(self, folder: Path) -> Mapping[str, Any]:
+        """The author's half: write large arrays as safetensors into the folder, return the rest as plain values."""
+
+    @classmethod
+    def load(cls, folder: str | Path, models: ModelPool | None = None) -> Solver:
+        """The solver that `save` wrote; predicts as it did. Raises `RunError` if the folder holds none or its model has changed."""
+        path = Path(folder) / "solver.json"
+        if not path.is_file():
+            raise RunError(f"There is no saved solver in {folder}; expected the file solver.json.")
+        try:
+            document = json.loads(path.read_text(encoding="utf-8"))
+            approach = Approach.from_json(document["approach"])
+            task, state = TaskSpec.from_json(document["task"]), document["state"]
+        except (json.JSONDecodeError, KeyError, TypeError) as damage:
+            raise RunError(f"The file {path} is damaged ({damage}); run the study again to write a new one.") from damage
+        if document.get("format") != SOLVER_FORMAT:
+            raise RunError(f"The file {path} has format {document.get('format')}; this version reads {SOLVER_FORMAT}.")
+        models = models or ModelPool()
+        for reference, identity in document["models"].items():
+            if models.identity(reference) != identity:
+                raise RunError(f"The model {reference!r} is not the one this solver was fitted with; install the same version or run the study again.")
+        solver_class = approach.solver_class()
+        solver = solver_class._load(Path(folder), state, approach, task, models)
+        solver._bind(approach, task, models)
+        solver.fit_usage, solver.fit_s = Usage(**document["fit_usage"]), document["fit_s"]
+        return solver
+
+    @classmethod
+    @abstractmethod
+    def _load(cls, folder: Path, state: Mapping[str, Any], approach: Any, task: TaskSpec, models: ModelPool) -> Self:
+        """The author's half: the solver that `_save` wrote."""
+
+
+class _seeded:
+    """Seeds the global generators that libraries use, and puts their states back afterwards."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def __enter__(self) -> None:
+        self.states = random.getstate(), np.random.get_state()
+        self.torch = sys.modules.get("torch")
+        self.torch_state = self.torch.random.get_rng_state() if self.torch else None
+        random.seed(self.seed)
+        np.random.seed(self.seed % 2**32)
+        if self.torch:
+            self.torch.manual_seed(self.seed)
+
+    def __exit__(self, *error: object) -> None:
+        random.setstate(self.states[0])
+        np.random.set_state(self.states[1])
+        if self.torch:
+            self.torch.random.set_rng_state(self.torch_state)

@@ -1,0 +1,63 @@
+"""One trial: an approach at one label count and seed, on fixed rows. The plan of it, and the record it leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from fieldguide.approaches.approach import Approach
+from fieldguide.records import Usage, fingerprint
+
+CODE_SCHEMA = 1
+"""Raised when a change of ours makes old journal entries wrong; part of every trial's key."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What will be run. `key` is everything that decides the answers: task, approach, models, labels, seed, code schema."""
+
+    approach: Approach
+    n_labels: int
+    seed: int
+    train_ids: tuple[str, ...]
+    select_ids: tuple[str, ...]
+    certify_ids: tuple[str, ...]
+    task_fingerprint: str
+    identities: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        return fingerprint(self.task_fingerprint, self.approach.to_json(), self.identities, self.n_labels, self.train_ids, self.seed, CODE_SCHEMA)
+
+    @property
+    def label(self) -> str:
+        return f"{self.approach.name} · {self.n_labels} labels · seed {self.seed}"
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """What a trial left behind. A trial that failed or was not run is a record too, with its reason."""
+
+    key: str
+    approach: Mapping[str, Any]
+    """`Approach.to_json`: name and parameters."""
+    title: str
+    family: str
+    n_labels: int
+    seed: int
+    status: str
+    """"done", "failed" (see `error`), "skipped" (see `error`: no budget left) or "unsuited" (see `error`)."""
+    error: str = ""
+    models: tuple[str, ...] = ()
+    local: bool = True
+    """Whether every model it uses runs on this machine."""
+    fit_s: float = 0.0
+    predict_s: float = 0.0
+    fit_usage: Usage = Usage()
+    predict_usage: Usage = Usage()
+    latencies_s: tuple[float, ...] = ()
+    """Wall-clock seconds of single-row predictions, caches of earlier answers off."""
+    trainable_parameters: int = 0
+    solver: str = ""
+    """Folder of the saved solver inside the run folder, while it is kept."""

@@ -1,0 +1,136 @@
+"""What a kind of task must say about itself: the contract of every file in this folder.
+
+A kind knows how a target is read, what counts as an answer, how an answer is said in words and read back from free text, how
+a row is shown in a prompt, and which metrics the field trusts. Approaches work through these methods alone, so that a new
+kind is one new file and one line in the registry.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from fieldguide.errors import DataError
+from fieldguide.records import Inputs, Unparsed
+from fieldguide.tasks.task import TaskSpec
+from fieldguide.tasks.template import Template
+
+
+class Kind(ABC):
+    """One kind of task. Stateless: everything it needs comes as arguments."""
+
+    name: ClassVar[str]
+    answer: ClassVar[str]
+    """The form of an answer ("label" here; later "labels", "number", "text", "span", "tags", "ranking"): approaches say which they serve."""
+    metrics: ClassVar[tuple[str, ...]]
+    """Names in `tasks.metrics`; the first is the default."""
+    arity: ClassVar[int] = 1
+    """How many texts one row compares: the length of `segments`."""
+
+    @classmethod
+    @abstractmethod
+    def claim(cls, inputs: Mapping[str, Sequence[str]], targets: Sequence[Any]) -> float:
+        """How sure this kind is, from 0 to 1, that a table with these input columns and targets is its own."""
+
+    @abstractmethod
+    def read(self, value: Any, where: str) -> Any:
+        """A raw cell as a target. Raises `DataError` that names `where` if it cannot be one."""
+
+    @abstractmethod
+    def labels(self, targets: Sequence[Any]) -> tuple[str, ...]:
+        """The label space of training targets, in a stable order; empty where answers are open."""
+
+    @abstractmethod
+    def segments(self, spec: TaskSpec, inputs: Inputs) -> tuple[str, ...]:
+        """The row as `arity` texts, for approaches that read text without a prompt."""
+
+    @abstractmethod
+    def show(self, spec: TaskSpec, inputs: Inputs) -> str:
+        """The row as one block of text, for prompts."""
+
+    @abstractmethod
+    def templates(self, spec: TaskSpec) -> tuple[Template, ...]:
+        """The default prompt first, then paraphrases of it."""
+
+    @abstractmethod
+    def options(self, spec: TaskSpec, inputs: Inputs) -> tuple[Any, ...]:
+        """The closed set of answers to this row; empty where answers are open."""
+
+    def say(self, spec: TaskSpec, value: Any) -> str:
+        """An answer in words, as a prompt shows it."""
+        return str(value)
+
+    @abstractmethod
+    def parse(self, spec: TaskSpec, text: str) -> Any | Unparsed:
+        """Free text read as an answer, or `Unparsed` with the reason; never a guess."""
+
+
+class LabelKind(Kind):
+    """What kinds with one label from a closed set share."""
+
+    answer = "label"
+    metrics = ("accuracy", "macro_f1")
+
+    def read(self, value: Any, where: str) -> str:
+        if isinstance(value, bool):
+            return str(value).lower()
+        if isinstance(value, float):
+            if value != value:
+                raise DataError(f"{where} has no label; fill it in or drop the row.")
+            if value.is_integer():
+                value = int(value)
+        if isinstance(value, (list, tuple, dict)):
+            raise DataError(f"{where} holds a {type(value).__name__} where one label is expected; give one label a row.")
+        text = unicodedata.normalize("NFC", str(value)).strip()
+        if not text or value is None:
+            raise DataError(f"{where} has no label; fill it in or drop the row.")
+        return text
+
+    def labels(self, targets: Sequence[Any]) -> tuple[str, ...]:
+        return tuple(sorted(set(targets)))
+
+    def options(self, spec: TaskSpec, inputs: Inputs) -> tuple[str, ...]:
+        return spec.labels
+
+    def say(self, spec: TaskSpec, value: Any) -> str:
+        spoken = _spoken(value)
+        clash = any(other != value and _spoken(other) == spoken for other in spec.labels)
+        return str(value) if clash else spoken
+
+    def parse(self, spec: TaskSpec, text: str) -> str | Unparsed:
+        """The one label that the text names, by its spoken or written form, whole words only.
+
+        A label that lies inside another one that is named ("positive" in "not positive") does not count; two different
+        labels named is `Unparsed`.
+        """
+        forms = {_fold(form): label for label in spec.labels for form in (self.say(spec, label), label)}
+        folded = _fold(text)
+        if folded in forms:
+            return forms[folded]
+        spans: list[tuple[int, int, str]] = []
+        for form, label in forms.items():
+            for match in re.finditer(rf"(?<!\w){re.escape(form)}(?!\w)", folded):
+                spans.append((match.start(), match.end(), label))
+        outer = [s for s in spans if not any(o[0] <= s[0] and s[1] <= o[1] and o[1] - o[0] > s[1] - s[0] for o in spans)]
+        named = {label for _, _, label in outer}
+        if len(named) == 1:
+            return named.pop()
+        return Unparsed(text, "names no label" if not named else "names several labels: " + ", ".join(sorted(named)))
+
+    def _naming(self, spec: TaskSpec) -> str:
+        """The label list as an instruction shows it, with descriptions where there are any."""
+        if spec.descriptions:
+            return "\n".join(f"- {self.say(spec, v)}" + (f": {spec.descriptions[v]}" if v in spec.descriptions else "") for v in spec.labels)
+        return ", ".join(self.say(spec, v) for v in spec.labels)
+
+
+def _spoken(label: str) -> str:
+    """A label as words: underscores to spaces, nothing else changed."""
+    return re.sub(r"[_\s]+", " ", label).strip() or label
+
+
+def _fold(text: str) -> str:
+    return re.sub(r"\s+", " ", unicodedata.normalize("NFKC", text)).strip(" \t\n.,;:!?\"'`*()[]").casefold()
