@@ -153,6 +153,8 @@ class Solver(ABC):
     models: ModelPool
     fit_usage: Usage = Usage()
     fit_s: float = 0.0
+    trainable_parameters: int = 0
+    """How many numbers fitting could change: a head's for probes, all weights for full fine-tuning, none for prompts."""
 
     def _bind(self, approach: Approach, task: TaskSpec, models: ModelPool) -> None:
         self.approach, self.task, self.models = approach, task, models

@@ -31,6 +31,16 @@ class Trial:
         return fingerprint(self.task_fingerprint, self.approach.to_json(), self.identities, self.n_labels, self.train_ids, self.seed, CODE_SCHEMA)
 
     @property
+    def calls(self) -> int:
+        """Model calls that it will make at most: what a budget in calls is charged."""
+        return self.approach.calls(self.n_labels, len(self.select_ids) + len(self.certify_ids))
+
+    @property
+    def work(self) -> int:
+        """A size to scale seconds by: calls, or rows read where no model is called."""
+        return max(self.calls, self.n_labels + len(self.select_ids) + len(self.certify_ids))
+
+    @property
     def label(self) -> str:
         return f"{self.approach.name} · {self.n_labels} labels · seed {self.seed}"
 
@@ -59,5 +69,3 @@ class TrialRecord:
     latencies_s: tuple[float, ...] = ()
     """Wall-clock seconds of single-row predictions, caches of earlier answers off."""
     trainable_parameters: int = 0
-    solver: str = ""
-    """Folder of the saved solver inside the run folder, while it is kept."""

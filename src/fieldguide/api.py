@@ -1,0 +1,261 @@
+"""The public functions, thin: `decide`, `load`, `predict`, `report`."""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fieldguide import __version__
+from fieldguide.approaches.approach import Approach, Solver, make
+from fieldguide.errors import RunError, UserError
+from fieldguide.models.pool import ModelPool
+from fieldguide.records import Inputs, Prediction, fingerprint, plain
+from fieldguide.registry import names
+from fieldguide.study.plan import Plan, make_plan, refusal
+from fieldguide.study.run import Step, Study, answers_of, targets_of
+from fieldguide.study.settings import Settings
+from fieldguide.study.trial import TrialRecord
+from fieldguide.tasks.build import read_task
+from fieldguide.tasks.task import Role, Task
+from fieldguide.verdict.evidence import Evidence
+from fieldguide.verdict.io import read as read_verdict
+from fieldguide.verdict.io import write as write_verdict
+from fieldguide.verdict.recommend import reach
+from fieldguide.verdict.verdict import Constraints, Verdict
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished study: its folder and its verdict."""
+
+    folder: Path
+    verdict: Verdict
+
+    def solver(self, models: ModelPool | None = None) -> Solver:
+        """The recommended solver, ready to predict."""
+        return load(self.folder, models)
+
+
+def decide(
+    data: str | Path | pd.DataFrame | None = None,
+    *,
+    out: str | Path | None = None,
+    resume: str | Path | None = None,
+    progress: Callable[[Step], None] = lambda step: None,
+    pool: ModelPool | None = None,
+    **settings: Any,
+) -> Run:
+    """Measure every approach on the rows of `data` and reach a verdict.
+
+    `data` is a file (CSV, TSV, JSON Lines, Parquet), a folder with train and test files, `hf:name`, or a data frame. `settings`
+    are the fields of `Settings`. A run folder that already holds the same study is continued; `resume` names one outright.
+    Writes `verdict.json`, `report.html` and `winner/` into the run folder. Raises `UserError` for anything the user can mend.
+    """
+    pool = pool or ModelPool()
+    frame = None
+    if resume is not None:
+        folder = Path(resume)
+        resolved = Settings.read(folder / "study.json").changed(**settings)
+        if data is None and resolved.data.startswith("frame:"):
+            raise RunError("This study was made from a data frame; give the same frame again to continue it.")
+    else:
+        if data is None:
+            raise UserError("There is nothing to decide on; give a file, a folder, hf:name or a data frame.")
+        resolved = _settings("frame:" if not isinstance(data, (str, Path)) else str(data), settings)
+    if data is not None and not isinstance(data, (str, Path)):
+        frame = data
+    approaches = chosen_approaches(resolved, pool)
+    task = read_task(
+        resolved.data if frame is None else frame,
+        target=resolved.target,
+        inputs=resolved.inputs,
+        kind=resolved.kind,
+        metric=resolved.metric,
+        descriptions=resolved.descriptions,
+        seed=resolved.seed,
+    )
+    if resume is None:
+        folder = _run_folder(task, resolved, out)
+    resolved.write(folder / "study.json")
+    return _study(task, approaches, resolved, folder, pool, progress)
+
+
+def _study(task: Task, approaches: Sequence[Approach], settings: Settings, folder: Path, pool: ModelPool, progress: Callable[[Step], None]) -> Run:
+    began = time.perf_counter()
+    approaches, remote = _permitted(approaches, settings, pool)
+    plan = make_plan(
+        task,
+        approaches,
+        pool,
+        seeds=settings.seeds,
+        seed=settings.seed,
+        prompt_rows=None if settings.exhaustive else settings.prompt_rows,
+    )
+    plan = replace(plan, unsuited=(*plan.unsuited, *remote))
+    study = Study(task, plan, settings.limit, folder, pool, settings.machine_price, progress)
+    records = study.run()
+    evidence = _evidence(task, plan, records, settings, folder, began)
+    constraints = Constraints(settings.max_latency_p95, settings.max_cost_per_1k, settings.local_only)
+    verdict = reach(
+        evidence,
+        tolerance=settings.tolerance / 100,
+        constraints=constraints,
+        machine_price_usd_per_hour=settings.machine_price,
+    )
+    verdict = _hand_over(verdict, study)
+    write_verdict(verdict, folder / "verdict.json")
+    report(folder, verdict)
+    return Run(folder, verdict)
+
+
+def report(run: str | Path, verdict: Verdict | None = None) -> Path:
+    """Write the run's page, `report.html`, and return its path."""
+    from fieldguide.report.html import write
+
+    folder = Path(run)
+    verdict = verdict or read_verdict(_existing(folder / "verdict.json"))
+    write(verdict, folder / "report.html")
+    return folder / "report.html"
+
+
+def load(path: str | Path, models: ModelPool | None = None) -> Solver:
+    """The solver in a run folder (its winner) or in a solver's own folder."""
+    folder = Path(path)
+    if (folder / "winner" / "solver.json").is_file():
+        folder = folder / "winner"
+    elif (folder / "study.json").is_file() and not (folder / "solver.json").is_file():
+        raise RunError(f"The run {folder} has no winner: it is unfinished, or nothing was feasible; continue it with: fieldguide decide --continue {folder}")
+    return Solver.load(folder, models)
+
+
+def predict(run: str | Path, inputs: Sequence[str | Inputs], *, batch: int = 64) -> Iterator[Prediction]:
+    """The winner's answers to new inputs, in order."""
+    solver = load(run)
+    for start in range(0, len(inputs), batch):
+        yield from solver.predict(inputs[start : start + batch])
+
+
+def verdict_of(run: str | Path) -> Verdict:
+    """The verdict of a finished run."""
+    return read_verdict(_existing(Path(run) / "verdict.json"))
+
+
+def chosen_approaches(settings: Settings, pool: ModelPool) -> list[Approach]:
+    """The approaches of a study: all, or those named, once with each model that can serve them."""
+    chosen = settings.approaches or names("approach")
+    found: list[Approach] = []
+    for name in chosen:
+        default = make(name)
+        needed = getattr(default, "needs", "")
+        if not settings.models or not needed:
+            found.append(default)
+            continue
+        able = [reference for reference in settings.models if needed in pool.get(reference).facts.can and _suits(default, pool, reference)]
+        found += [make(name, model=reference) for reference in able]
+    if not found:
+        raise UserError(f"None of the models {', '.join(settings.models)} can serve the approaches {', '.join(chosen)}; name others.")
+    return found
+
+
+def _suits(approach: Approach, pool: ModelPool, reference: str) -> bool:
+    return getattr(approach, "model_type", None) in (None, pool.get(reference).facts.type)
+
+
+def _permitted(approaches: Sequence[Approach], settings: Settings, pool: ModelPool) -> tuple[list[Approach], list[TrialRecord]]:
+    """With `local_only`, approaches whose model runs elsewhere are never called; they are struck out before anything is sent."""
+    if not settings.local_only:
+        return list(approaches), []
+    remote = [a for a in approaches if not all(pool.get(reference).facts.local for reference in a.models())]
+    return [a for a in approaches if a not in remote], [refusal(a, "It sends texts to another machine, and --local-only forbids that.") for a in remote]
+
+
+def _run_folder(task: Task, settings: Settings, out: str | Path | None) -> Path:
+    """A folder of this study's own: the one asked for, else runs/<name>; a folder that holds another study is never reused."""
+    mark = fingerprint(task.fingerprint)
+    candidates = [Path(out)] if out else [Path("runs") / (task.spec.name + (f"-{i}" if i > 1 else "")) for i in range(1, 1000)]
+    for folder in candidates:
+        stamp = folder / "task.fingerprint"
+        if stamp.is_file() and stamp.read_text().strip() == mark:
+            return folder
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            continue
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            stamp.write_text(mark + "\n")
+        except OSError as error:
+            raise UserError(f"The run folder {folder} cannot be written ({error.strerror}); choose another with --out.") from error
+        return folder
+    raise RunError(f"The folder {candidates[-1]} already holds something else; choose another with --out.")
+
+
+def _evidence(task: Task, plan: Plan, records: Sequence[TrialRecord], settings: Settings, folder: Path, began: float) -> Evidence:
+    predictions = answers_of(folder / "journal.sqlite", records)
+    models = {ref: identity for trial in plan.trials for ref, identity in trial.identities.items()}
+    return Evidence(
+        task={**task.spec.to_json(), "fingerprint": task.fingerprint, "source": task.source},
+        metric=task.spec.metric,
+        rows={role.value: len(task[role]) for role in Role},
+        targets=targets_of(task[Role.CERTIFY]),
+        select_targets=targets_of(task[Role.SELECT]),
+        records=tuple(records),
+        answers={key: {row: p.value for row, p in found.items()} for key, found in predictions.items()},
+        ladder=plan.ladder,
+        budget=settings.limit.text,
+        notes=task.notes,
+        provenance={
+            "fieldguide": __version__,
+            "python": platform.python_version(),
+            "platform": f"{platform.system()} {platform.machine()}",
+            "date": datetime.now(UTC).isoformat(timespec="seconds"),
+            "command": " ".join(sys.argv[1:]) if sys.argv and sys.argv[0].endswith("fieldguide") else "",
+            "models": models,
+            "seeds": list(range(settings.seed, settings.seed + settings.seeds)),
+            "this_session_s": round(time.perf_counter() - began, 3),
+        },
+    )
+
+
+def _hand_over(verdict: Verdict, study: Study) -> Verdict:
+    """Put the recommended solver into `winner/`, then drop the trials' own copies, which can be large."""
+    trial = next((t for t in study.plan.trials if t.key == verdict.handed_over.get("trial")), None)
+    if trial is None:
+        return verdict
+    winner, stamp = study.folder / "winner", study.folder / "winner" / "trial.key"
+    if not (stamp.is_file() and stamp.read_text().strip() == trial.key):
+        fresh = study.folder / "winner.part"
+        shutil.rmtree(fresh, ignore_errors=True)
+        study.solver(trial).save(fresh)
+        (fresh / "trial.key").write_text(trial.key + "\n")
+        shutil.rmtree(winner, ignore_errors=True)
+        fresh.rename(winner)
+    shutil.rmtree(study.folder / "trials", ignore_errors=True)
+    return replace(verdict, winner_folder="winner")
+
+
+def _settings(data: str, given: dict[str, Any]) -> Settings:
+    valid = {f.name for f in fields(Settings)} - {"data"}
+    if unknown := sorted(set(given) - valid):
+        raise UserError(f"decide has no setting {unknown[0]!r}; the settings are {', '.join(sorted(valid))}.")
+    return Settings(data=data, **{k: tuple(v) if isinstance(v, list) else v for k, v in given.items()})
+
+
+def _existing(path: Path) -> Path:
+    if not path.is_file():
+        raise RunError(f"There is no {path.name} in {path.parent}; the run is unfinished, or this is not a run folder: continue it with: fieldguide decide --continue {path.parent}")
+    return path
+
+
+def describe_json(verdict: Verdict) -> str:
+    """The verdict as the JSON text of `verdict.json`."""
+    return json.dumps(plain(verdict), ensure_ascii=False, indent=1)

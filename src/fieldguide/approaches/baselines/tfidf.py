@@ -1,0 +1,111 @@
+"""TF-IDF + logistic regression: word and character n-grams, weighted by rarity, under a linear classifier.
+
+Pairs are two blocks of features, one a text, plus the products of what both share: a linear classifier then sees overlap.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from fieldguide.approaches.answers import label_numbers, predictions, segments
+from fieldguide.approaches.approach import Approach, FitContext, Solver
+from fieldguide.approaches.linear import LinearHead, fit_head
+from fieldguide.models.pool import ModelPool
+from fieldguide.records import Inputs, Prediction, Row
+from fieldguide.tasks.task import TaskSpec
+
+GRID = (1.0, 4.0, 16.0, 64.0)
+SETTINGS: dict[str, dict[str, Any]] = {
+    "word": {"analyzer": "word", "ngram_range": (1, 2), "sublinear_tf": True, "token_pattern": r"(?u)\b\w+\b"},
+    "char": {"analyzer": "char_wb", "ngram_range": (2, 5), "sublinear_tf": True},
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TfidfLogReg(Approach):
+    """Word 1–2-grams and character 2–5-grams by TF-IDF, then multinomial logistic regression with C by cross-validation."""
+
+    name = "tfidf-logreg"
+    title = "TF-IDF + logistic regression"
+    family = "baseline"
+    training = True
+
+    def _fit(self, task: TaskSpec, train: tuple[Row, ...], context: FitContext) -> TfidfSolver:
+        numbers = label_numbers(task, train)
+        texts = segments(task, [row.inputs for row in train])
+        flat = [text for row in texts for text in row]
+        vectorisers = {}
+        for name, settings in SETTINGS.items():
+            vectoriser = _vectoriser(settings)
+            try:
+                vectorisers[name] = vectoriser.fit(flat)
+            except ValueError:  # no word or character in any training row
+                continue
+        solver = TfidfSolver(vectorisers)
+        solver.head = fit_head(solver.features(texts), numbers, len(task.labels), GRID, seed=context.seed)
+        solver.trainable_parameters = solver.head.parameters
+        return solver
+
+    @classmethod
+    def solver_class(cls) -> type[Solver]:
+        return TfidfSolver
+
+
+class TfidfSolver(Solver):
+    head: LinearHead
+
+    def __init__(self, vectorisers: Mapping[str, Any]) -> None:
+        self.vectorisers = dict(vectorisers)
+
+    def features(self, texts: Sequence[tuple[str, ...]]) -> Any:
+        """Rows of one or two texts → sparse features (rows, d)."""
+        from scipy import sparse
+
+        blocks = [sparse.csr_matrix((len(texts), 1))]
+        for vectoriser in self.vectorisers.values():
+            sides = [vectoriser.transform(side) for side in zip(*texts, strict=True)]
+            blocks += sides
+            if len(sides) == 2:
+                blocks.append(sides[0].multiply(sides[1]))
+        return sparse.hstack(blocks).tocsr()
+
+    def _predict(self, inputs: list[Inputs]) -> list[Prediction]:
+        return predictions(self.task.labels, self.head.probabilities(self.features(segments(self.task, inputs))))
+
+    def _save(self, folder: Path) -> Mapping[str, Any]:
+        from safetensors.numpy import save_file
+
+        arrays = self.head.arrays()
+        vocabularies = {}
+        for name, vectoriser in self.vectorisers.items():
+            vocabularies[name] = vectoriser.get_feature_names_out().tolist()
+            arrays[f"idf.{name}"] = vectoriser.idf_
+        (folder / "vocabulary.json").write_text(json.dumps(vocabularies, ensure_ascii=False), encoding="utf-8")
+        save_file(arrays, folder / "head.safetensors")
+        return {"c": self.head.c, "trainable_parameters": self.trainable_parameters}
+
+    @classmethod
+    def _load(cls, folder: Path, state: Mapping[str, Any], approach: Approach, task: TaskSpec, models: ModelPool) -> Self:
+        from safetensors.numpy import load_file
+
+        arrays = load_file(folder / "head.safetensors")
+        vectorisers = {}
+        for name, words in json.loads((folder / "vocabulary.json").read_text(encoding="utf-8")).items():
+            vectorisers[name] = _vectoriser(SETTINGS[name], vocabulary={word: i for i, word in enumerate(words)})
+            vectorisers[name].idf_ = arrays[f"idf.{name}"]
+        solver = cls(vectorisers)
+        solver.head = LinearHead.from_arrays(arrays, len(task.labels), state["c"])
+        solver.trainable_parameters = state["trainable_parameters"]
+        return solver
+
+
+def _vectoriser(settings: Mapping[str, Any], **more: Any) -> Any:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    return TfidfVectorizer(dtype=np.float64, **settings, **more)

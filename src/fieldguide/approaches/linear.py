@@ -1,0 +1,139 @@
+"""Multinomial logistic regression, as probes and the TF-IDF baseline use it.
+
+The strength of its L2 penalty, 1/C, is chosen by cross-validation inside the labels it was given. Where there are more features
+than rows, rows are first rotated into their own span: an L2 penalty does not see rotations, so the solution is the same and
+the work falls from features to rows.
+
+Shapes: n rows, d features, k labels of the task, p labels present in training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fieldguide.approaches.answers import softmax
+
+FOLDS = 3
+
+
+@dataclass(frozen=True)
+class LinearHead:
+    """Weights over features. Labels unseen in training get probability 0."""
+
+    present: np.ndarray
+    """Which labels were seen, as places in the label space; (p,)."""
+    weights: np.ndarray
+    """(p, d) float32"""
+    bias: np.ndarray
+    """(p,) float32"""
+    labels: int
+    """k"""
+    c: float = 0.0
+    """The chosen C; 0 where none was needed."""
+
+    @property
+    def parameters(self) -> int:
+        return int(self.weights.size + self.bias.size)
+
+    def probabilities(self, features: Any) -> np.ndarray:
+        """Features (n, d), dense or sparse → probabilities (n, k), float64."""
+        scores = np.asarray(features @ self.weights.T.astype(np.float64)) + self.bias
+        full = np.zeros((scores.shape[0], self.labels))
+        full[:, self.present] = softmax(scores)
+        return full
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        return {"present": self.present, "weights": np.ascontiguousarray(self.weights), "bias": self.bias}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray], labels: int, c: float) -> LinearHead:
+        return cls(arrays["present"], arrays["weights"], arrays["bias"], labels, c)
+
+
+def fit_head(features: Any, numbers: np.ndarray, labels: int, grid: Sequence[float], *, seed: int = 0) -> LinearHead:
+    """Fit on features (n, d), dense or sparse, and label places (n,). C comes from `grid` (ascending).
+
+    With a single label in training the head is constant. Where the second-rarest label has too few rows for two folds, C is the
+    middle of the grid.
+    """
+    present, target = np.unique(numbers, return_inverse=True)
+    d = features.shape[1]
+    if len(present) == 1:
+        return LinearHead(present, np.zeros((1, d), np.float32), np.zeros(1, np.float32), labels)
+    narrow, basis = _own_span(features)
+    c = _choose_c(narrow, target, grid, seed)
+    weights, bias = _weights(_logistic(narrow, target, c))
+    if basis is not None:
+        weights = np.asarray((features.T @ (basis @ weights.T)).T)
+    return LinearHead(present, weights.astype(np.float32), bias.astype(np.float32), labels, c)
+
+
+def _own_span(features: Any) -> tuple[Any, np.ndarray | None]:
+    """Rows as coordinates in their own span, Z (n, r), and the map B with features.T @ B = the span's axes; no change if n ≥ d."""
+    n, d = features.shape
+    if n >= d or n > 2500:
+        return features, None
+    gram = features @ features.T
+    gram = np.asarray(gram.todense() if hasattr(gram, "todense") else gram, dtype=np.float64)
+    values, vectors = np.linalg.eigh(gram)
+    keep = values > values[-1] * 1e-10
+    root = np.sqrt(values[keep])
+    return vectors[:, keep] * root, vectors[:, keep] / root
+
+
+def _choose_c(features: Any, target: np.ndarray, grid: Sequence[float], seed: int) -> float:
+    """The C with the best cross-validated log-likelihood; the smaller one where two are as good."""
+    middle = grid[len(grid) // 2]
+    if len(grid) == 1 or len(target) < 2 * FOLDS or np.bincount(target).max() < FOLDS:
+        return middle
+    fold = _folds(target, seed)
+    losses = np.zeros(len(grid))
+    for held in range(FOLDS):
+        fit, test = fold != held, fold == held
+        seen, inner = np.unique(target[fit], return_inverse=True)
+        known = np.isin(target, seen) & test
+        if len(seen) < 2 or not known.any():
+            continue
+        truth = np.searchsorted(seen, target[known])
+        rows, model = features[fit], None
+        for i, c in enumerate(grid):
+            model = _logistic(rows, inner, c, start=model)
+            weights, bias = _weights(model)
+            chances = softmax(np.asarray(features[known] @ weights.T) + bias)
+            losses[i] -= np.log(np.maximum(chances[np.arange(len(truth)), truth], 1e-12)).sum()
+    return grid[int(np.argmin(losses))]
+
+
+def _folds(target: np.ndarray, seed: int) -> np.ndarray:
+    """A fold number a row, each label dealt out evenly; shape (n,)."""
+    rng = np.random.default_rng([seed, 71])
+    order = rng.permutation(len(target))
+    order = order[np.argsort(target[order], kind="stable")]
+    fold = np.empty(len(target), dtype=int)
+    fold[order] = np.arange(len(target)) % FOLDS
+    return fold
+
+
+def _logistic(features: Any, target: np.ndarray, c: float, start: Any = None) -> Any:
+    """The multinomial fit, from zero or from where `start` ended (the same rows, another C)."""
+    import warnings
+
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
+    model = start or LogisticRegression(max_iter=300, warm_start=True)
+    model.set_params(C=c)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return model.fit(features, target)
+
+
+def _weights(model: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Weights (p, d) and bias (p,); scikit-learn keeps one row of them for two classes."""
+    if len(model.classes_) == 2:
+        return np.vstack([np.zeros_like(model.coef_), model.coef_]), np.array([0.0, model.intercept_[0]])
+    return model.coef_, model.intercept_

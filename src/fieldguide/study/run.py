@@ -1,0 +1,206 @@
+"""Runs a plan under a budget: fit, answer, time, record; nothing else. A trial that fails is a record, and the study goes on."""
+
+from __future__ import annotations
+
+import shutil
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from fieldguide.approaches.approach import FitContext, Solver
+from fieldguide.errors import RunError
+from fieldguide.models.meter import uncached
+from fieldguide.models.pool import ModelPool
+from fieldguide.records import Inputs, Prediction, Row, Usage
+from fieldguide.study.budget import Budget
+from fieldguide.study.journal import Journal
+from fieldguide.study.plan import Plan
+from fieldguide.study.trial import Trial, TrialRecord
+from fieldguide.tasks.task import Role, Task
+
+BATCH = 32
+"""Rows answered and journalled at a time: the most that a kill can lose."""
+LATENCY_ROWS, LATENCY_LIMIT_S = 20, 5.0
+"""Single rows timed for each trial, fewer where they are slow."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a progress display needs: where the study stands."""
+
+    message: str
+    done: int
+    total: int
+    left_s: float | None
+    """An estimate of the seconds left; None while nothing is known."""
+
+
+@dataclass
+class Study:
+    """One task, its plan and budget, and the folder that holds its journal and solvers."""
+
+    task: Task
+    plan: Plan
+    budget: Budget
+    folder: Path
+    pool: ModelPool
+    machine_price_usd_per_hour: float
+    progress: Callable[[Step], None] = lambda step: None
+    _pace: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """approach key → (seconds, work) of its largest finished trial."""
+    _committed: float = 0.0
+    """Spent of the budget, in its own unit."""
+
+    def run(self) -> list[TrialRecord]:
+        """Every trial's record, in plan order; what the budget did not reach is "skipped"."""
+        journal = Journal(self.folder / "journal.sqlite")
+        try:
+            return [*self._walk(journal), *self.plan.unsuited]
+        finally:
+            journal.close()
+
+    def _walk(self, journal: Journal) -> list[TrialRecord]:
+        records: list[TrialRecord] = []
+        trials = self.plan.trials
+        for i, trial in enumerate(trials):
+            record = journal.record(trial.key)
+            if record is None and not self._affordable(trial):
+                records.append(self._blank(trial, "skipped", "The budget ended before this trial."))
+                continue
+            self.progress(Step(trial.label, i, len(trials), self._left_s(trials[i:])))
+            if record is None:
+                record = self._attempt(trial, journal)
+                journal.finish(record)
+            self._count(trial, record)
+            records.append(record)
+            if record.status == "done":
+                self._prune([r for r in records if r.status == "done"])
+        self.progress(Step("Reaching the verdict", len(trials), len(trials), 0.0))
+        return records
+
+    # Budget. Calls are counted as planned, so that a study that was killed and resumed takes the same path; time and dollars as spent.
+
+    def _affordable(self, trial: Trial) -> bool:
+        return self._committed + self._cost(trial) <= self.budget.amount
+
+    def _cost(self, trial: Trial) -> float:
+        """What a trial is expected to spend, in the budget's unit; an approach never tried so far is let in."""
+        if self.budget.unit == "calls":
+            return trial.calls
+        seconds = self._expected_s(trial) or 0.0
+        return seconds if self.budget.unit == "seconds" else seconds * self.machine_price_usd_per_hour / 3600
+
+    def _count(self, trial: Trial, record: TrialRecord) -> None:
+        seconds = record.fit_s + record.predict_s + sum(record.latencies_s)
+        usd = record.fit_usage.cost_usd + record.predict_usage.cost_usd + seconds * self.machine_price_usd_per_hour / 3600
+        self._committed += self.budget.spent(seconds=seconds, usd=usd, calls=trial.calls)
+        if record.status == "done" and trial.work >= self._pace.get(trial.approach.key, (0.0, 0.0))[1]:
+            self._pace[trial.approach.key] = (seconds, trial.work)
+
+    def _expected_s(self, trial: Trial) -> float | None:
+        pace = self._pace.get(trial.approach.key)
+        return pace[0] * trial.work / pace[1] if pace else None
+
+    def _left_s(self, trials: Sequence[Trial]) -> float | None:
+        known = [s for t in trials if (s := self._expected_s(t)) is not None]
+        if not known:
+            return None
+        left = sum(known) * len(trials) / len(known)
+        return min(left, max(self.budget.amount - self._committed, 0.0)) if self.budget.unit == "seconds" else left
+
+    # One trial.
+
+    def _attempt(self, trial: Trial, journal: Journal) -> TrialRecord:
+        try:
+            solver = self.solver(trial)
+            self._answer(trial, solver, journal)
+            return self._measured(trial, solver, journal)
+        except Exception as error:
+            with (self.folder / "errors.log").open("a", encoding="utf-8") as log:
+                log.write(f"{trial.label}\n{traceback.format_exc()}\n")
+            return self._blank(trial, "failed", f"{type(error).__name__}: {' '.join(str(error).split())}"[:500])
+
+    def solver(self, trial: Trial) -> Solver:
+        """The trial's solver: the one already saved, or a newly fitted one, which is then saved."""
+        folder = self._home(trial.key)
+        if (folder / "solver.json").is_file():
+            try:
+                return Solver.load(folder, self.pool)
+            except RunError:
+                shutil.rmtree(folder)
+        by_id = {row.id: row for row in self.task[Role.TRAIN]}
+        train = [by_id[i] for i in trial.train_ids]
+        folder.mkdir(parents=True, exist_ok=True)
+        solver = trial.approach.fit(self.task.spec, train, context=FitContext(seed=trial.seed, workdir=folder, models=self.pool))
+        solver.save(folder)
+        return solver
+
+    def _answer(self, trial: Trial, solver: Solver, journal: Journal) -> None:
+        by_id = {row.id: row.inputs for role in (Role.SELECT, Role.CERTIFY) for row in self.task[role]}
+        known = journal.answers(trial.key)
+        missing = [i for i in (*trial.select_ids, *trial.certify_ids) if i not in known]
+        for start in range(0, len(missing), BATCH):
+            ids = missing[start : start + BATCH]
+            began = time.perf_counter()
+            predictions = solver.predict([by_id[i] for i in ids])
+            journal.add_answers(trial.key, dict(zip(ids, predictions, strict=True)), time.perf_counter() - began)
+
+    def _measured(self, trial: Trial, solver: Solver, journal: Journal) -> TrialRecord:
+        usage = sum((p.usage for p in journal.answers(trial.key).values()), Usage())
+        certify = {row.id: row for row in self.task[Role.CERTIFY]}
+        return replace(
+            self._blank(trial, "done", ""),
+            fit_s=solver.fit_s,
+            predict_s=journal.answer_seconds(trial.key),
+            fit_usage=solver.fit_usage,
+            predict_usage=usage,
+            latencies_s=latencies(solver, [certify[i].inputs for i in trial.certify_ids[:LATENCY_ROWS]]),
+            trainable_parameters=solver.trainable_parameters,
+        )
+
+    def _home(self, key: str) -> Path:
+        """Where a trial's solver is kept while the study runs."""
+        return self.folder / "trials" / key
+
+    def _prune(self, done: Sequence[TrialRecord]) -> None:
+        """Drop solvers that cannot be handed over: those of an approach that has a finished trial with more labels."""
+        newest = done[-1]
+        for older in done[:-1]:
+            if older.approach == newest.approach and older.n_labels < newest.n_labels:
+                shutil.rmtree(self._home(older.key), ignore_errors=True)
+
+    def _blank(self, trial: Trial, status: str, error: str) -> TrialRecord:
+        approach = trial.approach
+        references = approach.models()
+        local = all(self.pool.get(reference).facts.local for reference in references) if status == "done" else True
+        return TrialRecord(trial.key, approach.to_json(), approach.title, approach.family, trial.n_labels, trial.seed, status, error, references, local)
+
+
+def latencies(solver: Solver, inputs: Sequence[Inputs]) -> tuple[float, ...]:
+    """Wall-clock seconds of one prediction at a time, with no cache of earlier answers; the first, which warms up, is left out."""
+    times: list[float] = []
+    with uncached():
+        if inputs:
+            solver.predict([inputs[-1]])
+        for value in inputs:
+            began = time.perf_counter()
+            solver.predict([value])
+            times.append(time.perf_counter() - began)
+            if sum(times) > LATENCY_LIMIT_S and len(times) >= 3:
+                break
+    return tuple(times)
+
+
+def answers_of(journal_path: Path, records: Sequence[TrialRecord]) -> dict[str, dict[str, Prediction]]:
+    """The answers of every trial that is done: trial key → row id → prediction."""
+    journal = Journal(journal_path)
+    try:
+        return {record.key: journal.answers(record.key) for record in records if record.status == "done"}
+    finally:
+        journal.close()
+
+
+def targets_of(rows: Sequence[Row]) -> dict[str, str]:
+    return {row.id: row.target for row in rows}

@@ -1,0 +1,156 @@
+"""The plan, the budget, the journal and the runner, without weights."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from fieldguide.approaches.approach import make
+from fieldguide.errors import RunError, UserError
+from fieldguide.models.pool import ModelPool
+from fieldguide.records import Prediction, Row, Unparsed, Usage
+from fieldguide.study.budget import UNLIMITED, parse_budget
+from fieldguide.study.journal import Journal
+from fieldguide.study.plan import ladder, make_plan
+from fieldguide.study.run import Study, answers_of
+from fieldguide.study.settings import Settings
+from fieldguide.tasks.task import Role, Task, TaskSpec, nested_subset
+
+
+def toy(n: int = 80) -> Task:
+    words = {"fruit": ["apple", "pear", "plum", "fig"], "tool": ["hammer", "saw", "drill", "file"], "sky": ["cloud", "sun", "moon", "star"]}
+    labels = sorted(words)
+    rows = [Row(f"r{i}", {"text": f"{words[labels[i % 3]][(i // 3) % 4]} number {i} {words[labels[i % 3]][(i // 5) % 4]}"}, labels[i % 3]) for i in range(n)]
+    cut = n // 2
+    spec = TaskSpec("toy", "classification", ("text",), "label", tuple(labels))
+    return Task(spec, {Role.TRAIN: tuple(rows[:cut]), Role.SELECT: tuple(rows[cut : cut + 8]), Role.CERTIFY: tuple(rows[cut + 8 :])})
+
+
+@pytest.mark.parametrize(
+    ("text", "unit", "amount"),
+    [("10m", "seconds", 600), ("90s", "seconds", 90), ("1.5h", "seconds", 5400), ("$5", "usd", 5), ("5$", "usd", 5), ("2000calls", "calls", 2000), ("2,000 calls", "calls", 2000)],
+)
+def test_budget_is_read(text: str, unit: str, amount: float) -> None:
+    budget = parse_budget(text)
+    assert (budget.unit, budget.amount) == (unit, amount)
+
+
+@pytest.mark.parametrize("text", ["soon", "10", "0m", "-5calls", "", "$"])
+def test_budget_is_refused_in_one_sentence(text: str) -> None:
+    with pytest.raises(UserError, match=r"give "):
+        parse_budget(text)
+
+
+def test_ladder() -> None:
+    assert ladder(10) == (10,)
+    assert ladder(31) == (31,)
+    assert ladder(100) == (16, 100)
+    assert ladder(5452) == (16, 64, 256, 1024, 5452)
+
+
+def test_label_subsets_are_nested_and_hold_rare_labels() -> None:
+    rows = toy(300)[Role.TRAIN]
+    small, large = nested_subset(rows, 16, 3), nested_subset(rows, 64, 3)
+    assert large[:16] == small
+    assert {row.target for row in nested_subset(rows, 3, 0)} == {"fruit", "sky", "tool"}
+    assert nested_subset(rows, 16, 3) != nested_subset(rows, 16, 4)
+    assert len(nested_subset(rows, 10_000, 0)) == len(rows)
+
+
+def test_plan_is_pure_and_shares_rows() -> None:
+    task = toy()
+    approaches = [make("majority"), make("tfidf-logreg")]
+    first = make_plan(task, approaches, ModelPool(), seeds=2, seed=0, prompt_rows=10)
+    assert first == make_plan(task, approaches, ModelPool(), seeds=2, seed=0, prompt_rows=10)
+    assert len({trial.key for trial in first.trials}) == len(first.trials)
+    assert len({trial.certify_ids for trial in first.trials}) == 1
+    at_16 = {t.train_ids for t in first.trials if t.n_labels == 16 and t.seed == 0}
+    assert len(at_16) == 1, "every approach gets the same labels"
+
+
+def test_journal_round_trip(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "j.sqlite")
+    answers = {"a": Prediction("x", {"x": 0.75, "y": 0.25}, "x!", Usage(calls=1, seconds=0.5)), "b": Prediction(Unparsed("hm", "names no label"))}
+    journal.add_answers("t", answers, 1.0)
+    journal.close()
+    again = Journal(tmp_path / "j.sqlite")
+    assert again.answers("t") == answers
+    assert again.answer_seconds("t") == pytest.approx(1.0)
+    assert again.record("t") is None
+
+
+def test_journal_refuses_what_is_no_database(tmp_path: Path) -> None:
+    (tmp_path / "j.sqlite").write_bytes(b"not a database, but long enough to be looked at as one" * 50)
+    with pytest.raises(RunError, match="cannot be used"):
+        Journal(tmp_path / "j.sqlite")
+
+
+def study(folder: Path, budget: str | None = None, approaches: tuple[str, ...] = ("majority", "tfidf-logreg")) -> Study:
+    task = toy()
+    plan = make_plan(task, [make(name) for name in approaches], ModelPool(), seeds=2, seed=0, prompt_rows=10)
+    return Study(task, plan, parse_budget(budget) if budget else UNLIMITED, folder, ModelPool(), 0.1)
+
+
+def test_study_runs_and_resumes_without_working_again(tmp_path: Path) -> None:
+    first = study(tmp_path).run()
+    assert {r.status for r in first} == {"done"}
+    before = answers_of(tmp_path / "journal.sqlite", first)
+    assert study(tmp_path).run() == first
+    assert answers_of(tmp_path / "journal.sqlite", first) == before
+    assert all(len(found) == 40 for found in before.values())
+    assert all(r.latencies_s for r in first)
+
+
+def test_budget_skips_and_says_so(tmp_path: Path) -> None:
+    records = study(tmp_path, "0.000001s").run()
+    assert {r.status for r in records} == {"done", "skipped"}
+    assert all("budget" in r.error for r in records if r.status == "skipped")
+
+
+def test_a_trial_that_fails_is_a_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from fieldguide.approaches.baselines.tfidf import TfidfLogReg
+
+    def broken(self: object, *args: object) -> None:
+        raise RuntimeError("the matrix\nis singular")
+
+    monkeypatch.setattr(TfidfLogReg, "_fit", broken)
+    records = study(tmp_path).run()
+    failed = [r for r in records if r.status == "failed"]
+    assert failed
+    assert failed[0].error == "RuntimeError: the matrix is singular"
+    assert any(r.status == "done" for r in records)
+    assert "Traceback" in (tmp_path / "errors.log").read_text()
+
+
+def test_fit_cannot_reach_other_targets(tmp_path: Path) -> None:
+    @dataclass(frozen=True)
+    class Poison:
+        def __eq__(self, other: object) -> bool:
+            raise AssertionError("a target under test was read")
+
+        __hash__ = None  # type: ignore[assignment]
+
+        def __str__(self) -> str:
+            raise AssertionError("a target under test was read")
+
+    clean = study(tmp_path)
+    rows = {role: tuple(Row(r.id, r.inputs, r.target if role is Role.TRAIN else Poison()) for r in clean.task[role]) for role in Role}
+    clean.task = Task(clean.task.spec, rows)
+    assert {r.status for r in clean.run()} == {"done"}
+
+
+def test_settings_round_trip_and_refuse(tmp_path: Path) -> None:
+    settings = Settings(data="x.csv", inputs=("a",), budget="5m", tolerance=1.0)
+    settings.write(tmp_path / "study.json")
+    assert Settings.read(tmp_path / "study.json") == settings
+    assert settings.changed(budget="9m").budget == "9m"
+    with pytest.raises(RunError, match="keeps its seeds"):
+        settings.changed(seeds=4)
+    with pytest.raises(UserError, match="tolerance"):
+        Settings(data="x.csv", tolerance=-1)
+    (tmp_path / "study.json").write_text(json.dumps({"data": "x"}))
+    with pytest.raises(RunError, match="damaged"):
+        Settings.read(tmp_path / "study.json")
