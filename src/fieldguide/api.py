@@ -125,7 +125,7 @@ def report(run: str | Path, verdict: Verdict | None = None) -> Path:
 
     folder = Path(run)
     verdict = verdict or read_verdict(_existing(folder / "verdict.json"))
-    write(verdict, folder / "report.html")
+    write(verdict, folder / "report.html", run=str(folder))
     return folder / "report.html"
 
 
@@ -157,19 +157,16 @@ def chosen_approaches(settings: Settings, pool: ModelPool) -> list[Approach]:
     found: list[Approach] = []
     for name in chosen:
         default = make(name)
-        needed = getattr(default, "needs", "")
-        if not settings.models or not needed:
+        if not settings.models or not default.needs:
             found.append(default)
             continue
-        able = [reference for reference in settings.models if needed in pool.get(reference).facts.can and _suits(default, pool, reference)]
-        found += [make(name, model=reference) for reference in able]
+        for reference in settings.models:
+            facts = pool.get(reference).facts
+            if default.needs & facts.can and default.model_type in ("", facts.type):
+                found.append(make(name, model=reference))
     if not found:
         raise UserError(f"None of the models {', '.join(settings.models)} can serve the approaches {', '.join(chosen)}; name others.")
     return found
-
-
-def _suits(approach: Approach, pool: ModelPool, reference: str) -> bool:
-    return getattr(approach, "model_type", None) in (None, pool.get(reference).facts.type)
 
 
 def _permitted(approaches: Sequence[Approach], settings: Settings, pool: ModelPool) -> tuple[list[Approach], list[TrialRecord]]:

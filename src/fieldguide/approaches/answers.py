@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from fieldguide.errors import ApproachError
+from fieldguide.models.text import clean
 from fieldguide.records import Inputs, Prediction, Row
 from fieldguide.tasks.task import TaskSpec
 
@@ -40,6 +41,6 @@ def label_numbers(task: TaskSpec, train: Sequence[Row]) -> np.ndarray:
 
 
 def segments(task: TaskSpec, inputs: Sequence[Inputs]) -> list[tuple[str, ...]]:
-    """Each row as the texts that its kind compares: `arity` strings a row."""
+    """Each row as the texts that its kind compares: `arity` strings a row, free of broken characters."""
     reader = task.reader
-    return [reader.segments(task, row) for row in inputs]
+    return [tuple(clean(text) for text in reader.segments(task, row)) for row in inputs]

@@ -65,6 +65,10 @@ class Approach(ABC):
     """Whether more labels keep changing it: such an approach is never judged on one small label count."""
     answers: ClassVar[frozenset[str]] = frozenset({"label"})
     """Forms of answer it can give (`Kind.answer`)."""
+    needs: ClassVar[frozenset[str]] = frozenset()
+    """Abilities of which its model must have at least one ("embed"; "score" or "generate"; "weights"); empty without a model."""
+    model_type: ClassVar[str] = ""
+    """The type of model that it can use ("encoder", "causal"); "" for any."""
     contract_exceptions: ClassVar[Mapping[str, str]] = {}
     """Checks of `check_approach` that do not hold, each with its reason."""
 
@@ -87,9 +91,9 @@ class Approach(ABC):
         """References of the models it uses."""
         return tuple(v for f in dataclasses.fields(self) if f.name == "model" and isinstance(v := getattr(self, f.name), str))
 
-    def calls(self, n_labels: int, n_rows: int) -> int:
-        """Model calls that a trial will make at most: labels fitted on, rows answered."""
-        return (n_labels + n_rows) if self.models() else 0
+    def calls(self, n_labels: int, n_rows: int, task: TaskSpec | None = None) -> int:
+        """Model calls that a trial will make at most: labels fitted on, rows answered. The task, where given, makes the bound exact."""
+        return (n_labels + n_rows) * (task.reader.arity if task else 1) if self.models() else 0
 
     def fit(self, task: TaskSpec, train: Sequence[Row], *, context: FitContext | None = None) -> Solver:
         """Fit on these rows and no others. Returns a new solver; nothing is remembered between fits.
@@ -148,6 +152,9 @@ def make(name: str, **params: Any) -> Approach:
 class Solver(ABC):
     """A fitted approach. Made by `fit` or `load`, never by hand outside an approach's own file."""
 
+    standalone: ClassVar[bool] = False
+    """Whether its folder holds all that it needs, so that loading asks for no model."""
+
     approach: Approach
     task: TaskSpec
     models: ModelPool
@@ -190,7 +197,7 @@ class Solver(ABC):
             "format": SOLVER_FORMAT,
             "approach": self.approach.to_json(),
             "task": self.task.to_json(),
-            "models": {ref: self.models.identity(ref) for ref in self.approach.models()},
+            "models": {ref: self.models.identity(ref) for ref in (() if self.standalone else self.approach.models())},
             "fit_usage": plain(self.fit_usage),
             "fit_s": self.fit_s,
             "state": plain(state),

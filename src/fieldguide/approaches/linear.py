@@ -14,10 +14,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from fieldguide.approaches.answers import softmax
 
 FOLDS = 3
+CHOICE_ROWS = 600
+"""C is chosen on at most so many rows, drawn by seed: beyond them it hardly moves, and the time would."""
+SPAN_ROWS = 2500
+"""Up to so many rows the rotation pays for itself."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +69,15 @@ def fit_head(features: Any, numbers: np.ndarray, labels: int, grid: Sequence[flo
     d = features.shape[1]
     if len(present) == 1:
         return LinearHead(present, np.zeros((1, d), np.float32), np.zeros(1, np.float32), labels)
+    with threadpool_limits(1):  # small products: more threads only wait for each other, tenfold slower on a busy machine
+        return _fitted(features, present, target, labels, grid, seed)
+
+
+def _fitted(features: Any, present: np.ndarray, target: np.ndarray, labels: int, grid: Sequence[float], seed: int) -> LinearHead:
     narrow, basis = _own_span(features)
-    c = _choose_c(narrow, target, grid, seed)
+    drawn = np.sort(np.random.default_rng([seed, 72]).permutation(len(target))[:CHOICE_ROWS])
+    sample = narrow if basis is not None else _own_span(features[drawn])[0]
+    c = _choose_c(sample[drawn] if basis is not None else sample, target[drawn], grid, seed)
     weights, bias = _weights(_logistic(narrow, target, c))
     if basis is not None:
         weights = np.asarray((features.T @ (basis @ weights.T)).T)
@@ -75,7 +87,7 @@ def fit_head(features: Any, numbers: np.ndarray, labels: int, grid: Sequence[flo
 def _own_span(features: Any) -> tuple[Any, np.ndarray | None]:
     """Rows as coordinates in their own span, Z (n, r), and the map B with features.T @ B = the span's axes; no change if n ≥ d."""
     n, d = features.shape
-    if n >= d or n > 2500:
+    if n >= d or n > SPAN_ROWS:
         return features, None
     gram = features @ features.T
     gram = np.asarray(gram.todense() if hasattr(gram, "todense") else gram, dtype=np.float64)
@@ -125,7 +137,8 @@ def _logistic(features: Any, target: np.ndarray, c: float, start: Any = None) ->
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
-    model = start or LogisticRegression(max_iter=300, warm_start=True)
+    tol, steps = (1e-4, 300) if features.shape[0] <= SPAN_ROWS else (1e-3, 100)
+    model = start or LogisticRegression(max_iter=steps, tol=tol, warm_start=True)
     model.set_params(C=c)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)

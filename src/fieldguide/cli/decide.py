@@ -72,7 +72,7 @@ def decide(
 
     from fieldguide.report.terminal import render
 
-    render(run.verdict, Console(), run=run.folder)
+    render(run.verdict, Console(), run=str(run.folder), report=str(run.folder / "report.html"))
 
 
 def _listed(text: str | None) -> tuple[str, ...] | None:

@@ -24,4 +24,4 @@ def report(
 
     from fieldguide.report.terminal import render
 
-    render(verdict, Console(), run=run)
+    render(verdict, Console(), run=str(run), report=str(run / "report.html"))

@@ -1,0 +1,32 @@
+"""For people who extend Fieldguide: contract suites, and toy tasks that need no files and no weights.
+
+    from fieldguide.testing import check_approach
+    check_approach(MyApproach())
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_HOMES = {
+    "check_approach": "check_approach",
+    "check_model": "check_model",
+    "larger_toy_task": "toys",
+    "toy_pair_spec": "toys",
+    "toy_pair_task": "toys",
+    "toy_pairs": "toys",
+    "toy_rows": "toys",
+    "toy_spec": "toys",
+    "toy_task": "toys",
+}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'fieldguide.testing' has no attribute {name!r}; it has {', '.join(_HOMES)}")
+    value = getattr(importlib.import_module(f"fieldguide.testing.{_HOMES[name]}"), name)
+    globals()[name] = value  # a submodule of the same name must not hide the function
+    return value

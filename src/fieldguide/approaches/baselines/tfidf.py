@@ -20,7 +20,7 @@ from fieldguide.models.pool import ModelPool
 from fieldguide.records import Inputs, Prediction, Row
 from fieldguide.tasks.task import TaskSpec
 
-GRID = (1.0, 4.0, 16.0, 64.0)
+GRID = (1.0, 8.0, 64.0)
 SETTINGS: dict[str, dict[str, Any]] = {
     "word": {"analyzer": "word", "ngram_range": (1, 2), "sublinear_tf": True, "token_pattern": r"(?u)\b\w+\b"},
     "char": {"analyzer": "char_wb", "ngram_range": (2, 5), "sublinear_tf": True},

@@ -1,0 +1,66 @@
+"""Making a prompt fit a model's context: counting tokens, and cutting a row's text, never the instruction."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fieldguide.models.model import Model
+from fieldguide.models.text import clean
+from fieldguide.records import Inputs
+
+MARGIN = 8  # tokens left free, since pieces counted apart can join differently
+CHARACTERS_A_TOKEN = 32  # texts are cut to this many characters a token before anything is counted
+
+
+@dataclass(frozen=True)
+class TokenCounter:
+    """Counts tokens with the model's own tokeniser; where it has none, about 1.5 a word and 1 a character beyond ASCII."""
+
+    tokenizer: Any = None
+
+    @classmethod
+    def of(cls, model: Model) -> TokenCounter:
+        return cls(getattr(model, "tokenizer", None))
+
+    def __call__(self, text: str) -> int:
+        if self.tokenizer is not None:
+            return len(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+        wide = sum(not character.isascii() for character in text)
+        return int(1.5 * len(text.split())) + wide + len(text) // 40 + 1
+
+
+def cut(text: str, characters: int) -> str:
+    """The first `characters` code points, fewer where that would split a letter from its accents or an emoji from its parts."""
+    if len(text) <= characters:
+        return text
+    end = max(characters, 0)
+    while end > 0 and (_joins(text[end]) or text[end - 1] == "\u200d"):
+        end -= 1
+    return text[:end].rstrip()
+
+
+def _joins(character: str) -> bool:
+    """Whether a character belongs to the one before it: marks, joiners, variation selectors, skin tones."""
+    return unicodedata.category(character) in ("Mn", "Mc", "Me") or character == "\u200d" or "\U0001f3fb" <= character <= "\U0001f3ff"
+
+
+def shorten(inputs: Inputs, tokens: int, show: Callable[[Inputs], str], count: TokenCounter) -> Inputs:
+    """The row with its longest columns cut so that `show(row)` takes at most `tokens` tokens; columns that are short stay whole.
+
+    Cuts to nothing if even that is too long: the frame around the text is never touched.
+    """
+    inputs = capped(inputs, max(tokens, 1) * CHARACTERS_A_TOKEN)
+    if count(show(inputs)) <= tokens:
+        return inputs
+    low, high = 0, max(len(text) for text in inputs.values())  # `low` fits or is nothing, `high` does not fit
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if count(show(capped(inputs, middle))) <= tokens else (low, middle)
+    return capped(inputs, low)
+
+
+def capped(inputs: Mapping[str, str], characters: int) -> Inputs:
+    return {column: clean(cut(text, characters)) for column, text in inputs.items()}

@@ -1,0 +1,98 @@
+"""What prompted approaches share: the rendered prompt, the answer read from scores or from free text, and the saved form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from fieldguide.approaches.answers import predictions, softmax
+from fieldguide.approaches.approach import Approach, Solver
+from fieldguide.approaches.prompting.fit_text import MARGIN, TokenCounter, shorten
+from fieldguide.errors import ApproachError
+from fieldguide.models.model import Model
+from fieldguide.models.pool import ModelPool
+from fieldguide.records import Inputs, Prediction
+from fieldguide.tasks.task import TaskSpec
+from fieldguide.tasks.template import Template
+
+
+@dataclass(frozen=True, slots=True)
+class Demonstration:
+    """A training row as the prompt shows it: the row's id, its text (perhaps cut), its answer in words."""
+
+    id: str
+    text: str
+    answer: str
+
+
+def named_template(task: TaskSpec, name: str) -> Template:
+    """The kind's template of that name; raises `ApproachError` that lists the valid ones."""
+    templates = {template.name: template for template in task.reader.templates(task)}
+    if name not in templates:
+        raise ApproachError(f"{task.kind} has no template called {name!r}; its templates are {', '.join(templates)}.")
+    return templates[name]
+
+
+def needs_prompting(model: Model) -> Model:
+    """The model itself; raises `ApproachError` if it can neither score nor generate."""
+    if not model.facts.can & {"score", "generate"}:
+        raise ApproachError(f"The model {model.facts.reference!r} cannot be prompted; give a causal model such as smollm2-135m or hf:org/name.")
+    return model
+
+
+def longest_answer(task: TaskSpec, template: Template, count: TokenCounter) -> int:
+    """Tokens of the longest label as it continues a prompt."""
+    return max((count(template.option(task.reader.say(task, label))) for label in task.labels), default=16)
+
+
+class PromptSolver(Solver):
+    """Answers by prompting. A model that can score ranks the options by log p(option | prompt); otherwise it writes, and the text is read."""
+
+    def __init__(self, model: str, template: Template, demonstrations: Sequence[Demonstration] = ()) -> None:
+        self.model, self.template, self.demonstrations = model, template, tuple(demonstrations)
+
+    def _predict(self, inputs: list[Inputs]) -> list[Prediction]:
+        model = self.models.get(self.model)
+        prompts = self._prompts(model, inputs)
+        return self._by_score(model, inputs, prompts) if "score" in model.facts.can else self._by_text(model, prompts)
+
+    def prompts(self, inputs: Sequence[Inputs]) -> list[str]:
+        """The prompts that `predict` would send, one a row."""
+        return self._prompts(self.models.get(self.model), inputs)
+
+    def _prompts(self, model: Model, inputs: Sequence[Inputs]) -> list[str]:
+        shown = [(d.text, d.answer) for d in self.demonstrations]
+        texts = self._shown(model, inputs, self.template.render("", shown))
+        return [self.template.render(text, shown) for text in texts]
+
+    def _shown(self, model: Model, inputs: Sequence[Inputs], frame: str) -> list[str]:
+        """Rows as text, cut to what the context leaves beside `frame` and the answer."""
+        task, reader = self.task, self.task.reader
+        if model.facts.context is None:
+            return [reader.show(task, row) for row in inputs]
+        count = TokenCounter.of(model)
+        room = model.facts.context - count(frame) - longest_answer(task, self.template, count) - MARGIN
+        return [reader.show(task, shorten(row, room, lambda r: reader.show(task, r), count)) for row in inputs]
+
+    def _by_score(self, model: Model, inputs: list[Inputs], prompts: list[str]) -> list[Prediction]:
+        task, reader = self.task, self.task.reader
+        options = [reader.options(task, row) for row in inputs]
+        totals = model.score(prompts, [[self.template.option(reader.say(task, value)) for value in row] for row in options]).totals
+        return [predictions(values, softmax(np.array([row])))[0] for values, row in zip(options, totals, strict=True)]
+
+    def _by_text(self, model: Model, prompts: list[str]) -> list[Prediction]:
+        room = longest_answer(self.task, self.template, TokenCounter.of(model)) + MARGIN
+        written = [found[0].text for found in model.generate(prompts, max_tokens=room, stop=("\n",))]
+        return [Prediction(self.task.reader.parse(self.task, text), text=text) for text in written]
+
+    def _save(self, folder: Path) -> Mapping[str, Any]:
+        return {"template": self.template, "demonstrations": self.demonstrations}
+
+    @classmethod
+    def _load(cls, folder: Path, state: Mapping[str, Any], approach: Approach, task: TaskSpec, models: ModelPool) -> Self:
+        (model,) = approach.models()
+        return cls(model, Template(**state["template"]), [Demonstration(**d) for d in state["demonstrations"]])

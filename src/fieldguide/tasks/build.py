@@ -1,0 +1,146 @@
+"""From data to a task: load, infer, clean, split, in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from fieldguide.errors import DataError
+from fieldguide.records import Row
+from fieldguide.registry import resolve
+from fieldguide.tasks.infer import Reading, infer
+from fieldguide.tasks.kinds.kind import Kind
+from fieldguide.tasks.load import Loaded, load
+from fieldguide.tasks.split import assign_roles
+from fieldguide.tasks.tables import Table
+from fieldguide.tasks.targets import check_targets
+from fieldguide.tasks.task import Role, Task, TaskSpec
+
+MIN_ROWS = 10
+
+
+def read_task(
+    data: str | Path | Any,
+    *,
+    target: str | None = None,
+    inputs: str | Sequence[str] | None = None,
+    kind: str | None = None,
+    metric: str | None = None,
+    name: str | None = None,
+    descriptions: Mapping[str, str] | None = None,
+    seed: int = 0,
+) -> Task:
+    """Read labelled rows as a task, with a role for every row.
+
+    `data` is a CSV, TSV, JSON Lines, JSON or Parquet file, a folder with a `train` file and perhaps `val` and `test`, `hf:name` (or
+    `hf:org/name#config`), or a pandas DataFrame. `inputs` may be one string with commas; `descriptions` maps labels to words.
+    What is not given is inferred, and `Task.notes` says how.
+
+    Raises `DataError` (or another `UserError`) with one sentence that names file, line and column and says what to do.
+    """
+    loaded = load(data)
+    reading = infer(loaded.tables, target=target, inputs=inputs, kind=kind, metric=metric)
+    reader: Kind = resolve("kind", reading.kind)()
+    notes = [*loaded.notes, *reading.notes]
+    parts = {split: _rows(table, reading, reader, notes) for split, table in _labelled(loaded, reading.target, notes).items()}
+    train = loaded.tables["train"]
+    notes += check_targets(train, reading.target, [row.target for row in parts["train"]])
+    total = sum(map(len, parts.values()))
+    if total < MIN_ROWS:
+        raise DataError(f"Only {total} usable labelled row{'s' * (total != 1)} came from {train.name}; give at least {MIN_ROWS}.")
+    spec = TaskSpec(name or loaded.name, reading.kind, reading.inputs, reading.target, metric=reading.metric)
+    split = assign_roles(parts, lambda row: "\n".join(reader.segments(spec, row.inputs)), seed)
+    labels = reader.labels([row.target for row in split.rows[Role.TRAIN]])
+    if len(labels) < 2:
+        raise DataError(f"The rows left to train on hold {len(labels)} label only; give more rows of other labels in {train.name}.")
+    spec = TaskSpec(spec.name, spec.kind, spec.inputs, spec.target, labels, _described(descriptions, labels), spec.metric)
+    return Task(spec, split.rows, (*notes, *split.notes), loaded.source)
+
+
+def _labelled(loaded: Loaded, target: str, notes: list[str]) -> dict[str, Table]:
+    """The tables that hold labels: a validation or test file without a single one is left out, aloud."""
+    kept = {}
+    for split, table in loaded.tables.items():
+        if split != "train" and all(_blank(cell) for cell in table.columns[target]):
+            notes.append(f"No row of {table.name} has a label, so it was not used.")
+        else:
+            kept[split] = table
+    return kept
+
+
+def _rows(table: Table, reading: Reading, reader: Kind, notes: list[str]) -> list[Row]:
+    """Clean rows: text in every input that the kind needs, and a target. What is dropped is counted in `notes`."""
+    cells, targets = [table.columns[column] for column in reading.inputs], table.columns[reading.target]
+    rows: list[Row] = []
+    silent: list[int] = []
+    unlabelled: list[int] = []
+    known: dict[Any, Any] = {}  # target cells read before
+    for i, target in enumerate(targets):
+        if _blank(target):
+            unlabelled.append(i)
+            continue
+        inputs = {column: _text(held[i], table, i, column) for column, held in zip(reading.inputs, cells, strict=True)}
+        filled = [bool(text) and not text.isspace() for text in inputs.values()]
+        if not (all(filled) if reader.arity > 1 else any(filled)):
+            silent.append(i)
+            continue
+        key = target if isinstance(target, str) else None
+        if key not in known or key is None:
+            known[key] = reader.read(_whole(target), table.where(i, reading.target))
+        rows.append(Row(table.id(i), inputs, known[key]))
+    if len(unlabelled) == len(table):
+        raise DataError(f"No row of {table.name} has a label in column {reading.target!r}; fill the column in or name another with --target.")
+    if not rows:
+        raise DataError(f"No row of {table.name} has text in {_columns(reading.inputs)}; fill them in or name other columns with --inputs.")
+    for found, lack in ((unlabelled, f"no label in column {reading.target!r}"), (silent, f"no text in {_columns(reading.inputs)}")):
+        if len(found) == 1:
+            notes.append(f"{table.where(found[0])} was dropped, having {lack}.")
+        elif found:
+            share = f", {len(found) / len(table):.0%} of the file" if len(found) > 0.05 * len(table) else ""
+            first = f"the first at {table.unit} {table.lines[found[0]]}"
+            notes.append(f"{len(found):,} rows of {table.name} were dropped, having {lack} ({first}{share}).")
+    return rows
+
+
+def _columns(names: Sequence[str]) -> str:
+    return f"column{'s' * (len(names) != 1)} {', '.join(repr(name) for name in names)}"
+
+
+def _blank(cell: Any) -> bool:
+    return cell is None or (isinstance(cell, float) and cell != cell) or (isinstance(cell, str) and not cell.strip())
+
+
+def _text(cell: Any, table: Table, row: int, column: str) -> str:
+    """An input cell as text: strings as they stand, numbers and dates as written, a missing value as ""."""
+    if isinstance(cell, str):
+        return cell if cell.isascii() else _whole(cell)
+    if cell is None:
+        return ""
+    if isinstance(cell, (list, tuple, dict, set, bytes)) or hasattr(cell, "__len__"):
+        came = type(cell).__name__
+        raise DataError(f"{table.where(row, column)} holds a {came} where text is expected; make it text or choose other columns with --inputs.")
+    return "" if _blank(cell) else str(cell)
+
+
+def _whole(cell: Any) -> Any:
+    """A string without lone surrogates (broken halves of a character, which no tokenizer takes)."""
+    if not isinstance(cell, str):
+        return cell
+    try:
+        cell.encode("utf-8")
+        return cell
+    except UnicodeEncodeError:
+        return cell.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+
+
+def _described(descriptions: Mapping[str, str] | None, labels: Sequence[str]) -> dict[str, str]:
+    if descriptions is None:
+        return {}
+    if not isinstance(descriptions, Mapping) or not all(isinstance(v, str) for v in descriptions.values()):
+        raise DataError('Label descriptions must map each label to text, as in {"refund": "the customer wants money back"}; correct them.')
+    strange = [str(label) for label in descriptions if label not in labels]
+    if strange:
+        held = ", ".join(labels[:8]) + (", …" if len(labels) > 8 else "")
+        raise DataError(f"A description is given for {strange[0]!r}, which is no label of the training rows ({held}); correct its name.")
+    return dict(descriptions)

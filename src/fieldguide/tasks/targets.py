@@ -1,0 +1,60 @@
+"""Whether a column's values can be labels at all: refused in one sentence where not, and noted where odd."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from fieldguide.errors import DataError
+from fieldguide.tasks.overlap import normalise
+from fieldguide.tasks.tables import Table
+
+MAX_LABELS = 500
+
+
+def check_targets(table: Table, target: str, values: Sequence[str]) -> list[str]:
+    """Refuse targets that are no labels; notes on odd ones.
+
+    `values` are the training targets as read. Raises `DataError` for one class, numbers to be predicted, free text, or too many labels.
+    """
+    counts, n = Counter(values), len(values)
+    if len(counts) == 1:
+        only = next(iter(counts))
+        raise DataError(f"Every row of {table.name} has the label {only!r} in column {target!r}; classification needs at least two labels.")
+    if _is_quantity(counts, n):
+        raise DataError(
+            f"The column {target!r} holds numbers with {len(counts)} distinct values, but this version measures classification and pair "
+            "classification; cut the numbers into a few named ranges, or name another column with --target."
+        )
+    if len(counts) > max(0.5 * n, 2):
+        raise DataError(f"The column {target!r} has {len(counts):,} distinct values in {n:,} rows, so it is no label; name another with --target.")
+    if len(counts) > MAX_LABELS:
+        raise DataError(f"The column {target!r} has {len(counts):,} labels, more than the {MAX_LABELS} that can be measured; merge the rare ones.")
+    notes = []
+    single = [label for label, count in counts.items() if count == 1]
+    if single:
+        some = ", ".join(repr(label) for label in sorted(single)[:3]) + (", …" if len(single) > 3 else "")
+        have = "labels have" if len(single) > 1 else "label has"
+        notes.append(f"{len(single)} {have} a single row ({some}), which can be learned from or measured, not both.")
+    folded: dict[str, list[str]] = {}
+    for label in sorted(counts):
+        folded.setdefault(normalise(label), []).append(label)
+    for alike in folded.values():
+        if len(alike) > 1:
+            notes.append(f"The labels {' and '.join(map(repr, alike))} differ only in case or spacing, and count as different.")
+    return notes
+
+
+def _is_quantity(counts: Counter[str], n: int) -> bool:
+    """Numbers to be predicted rather than class codes: many fractions, or many whole numbers that do not count up from 0 or 1."""
+    if len(counts) <= 10:
+        return False
+    try:
+        numbers = sorted(float(label) for label in counts)
+    except ValueError:
+        return False
+    if any(number != int(number) for number in numbers if number == number and abs(number) != float("inf")):
+        return True
+    codes = numbers[0] in (0.0, 1.0) and numbers[-1] - numbers[0] + 1 <= 1.2 * len(numbers)
+    return not codes and (len(counts) > 30 or len(counts) > 0.2 * n)
+

@@ -1,0 +1,106 @@
+"""Evidence as arrays: an `Entry` for each approach, a `Cell` for each of its label counts.
+
+Shapes: `S` seeds, `n` certify rows that all seeds of a cell answered. Rows are numbered in the order of `Evidence.targets`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from fieldguide.records import Unparsed, fingerprint
+from fieldguide.study.trial import TrialRecord
+from fieldguide.verdict.evidence import Evidence
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """One approach at one label count: its finished trials, by seed, on the rows that all of them answered."""
+
+    key: str
+    n_labels: int
+    records: tuple[TrialRecord, ...]
+    rows: np.ndarray
+    """(n,) row numbers, ascending."""
+    answers: tuple[tuple[Any, ...], ...]
+    """(S, n) values or `Unparsed`."""
+    answered: int
+    """Answers of all its trials, select rows included: what `predict_usage` was spent on."""
+
+    @property
+    def name(self) -> tuple[str, int]:
+        return self.key, self.n_labels
+
+    @property
+    def fit_s(self) -> float:
+        """Median over seeds."""
+        return float(median(record.fit_s for record in self.records))
+
+    @cached_property
+    def unparsed_share(self) -> float:
+        answers = [value for seed in self.answers for value in seed]
+        return sum(isinstance(value, Unparsed) for value in answers) / len(answers)
+
+    def at(self, rows: np.ndarray) -> np.ndarray:
+        """Where these row numbers, all of them answered, stand among this cell's own."""
+        return np.searchsorted(self.rows, rows)
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """One approach with its parameters: every record of it, and its cells by ascending label count."""
+
+    key: str
+    records: tuple[TrialRecord, ...]
+    cells: tuple[Cell, ...] = field(default=())
+
+    @property
+    def first(self) -> TrialRecord:
+        return self.records[0]
+
+    @property
+    def cell(self) -> Cell:
+        """Where it stands: the largest label count measured."""
+        return self.cells[-1]
+
+    @property
+    def trivial(self) -> bool:
+        """Whether it is the baseline that looks at no input."""
+        return self.first.family == "baseline" and self.first.approach["name"] == "majority"
+
+    @property
+    def local(self) -> bool:
+        return all(record.local for record in self.records)
+
+    def with_status(self, status: str) -> list[TrialRecord]:
+        return [record for record in self.records if record.status == status]
+
+
+def gather(evidence: Evidence) -> list[Entry]:
+    """An entry for each approach, in the order in which the study names them."""
+    found: dict[str, list[TrialRecord]] = {}
+    for record in evidence.records:
+        found.setdefault(fingerprint(record.approach), []).append(record)
+    order = {row: i for i, row in enumerate(evidence.targets)}
+    return [Entry(key, tuple(records), _cells(key, records, evidence.answers, order)) for key, records in found.items()]
+
+
+def _cells(key: str, records: Sequence[TrialRecord], answers: Mapping[str, Mapping[str, Any]], order: Mapping[str, int]) -> tuple[Cell, ...]:
+    by_count: dict[int, list[TrialRecord]] = {}
+    for record in sorted(records, key=lambda r: (r.n_labels, r.seed)):
+        if record.status == "done" and any(row in order for row in answers.get(record.key, ())):
+            by_count.setdefault(record.n_labels, []).append(record)
+    cells = []
+    for count, done in by_count.items():
+        shared = set.intersection(*({row for row in answers[record.key] if row in order} for record in done))
+        if shared:
+            ids = sorted(shared, key=lambda row: order[row])
+            values = tuple(tuple(answers[record.key][row] for row in ids) for record in done)
+            answered = sum(len(answers[record.key]) for record in done)
+            cells.append(Cell(key, count, tuple(done), np.array([order[row] for row in ids]), values, answered))
+    return tuple(cells)

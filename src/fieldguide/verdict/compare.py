@@ -1,0 +1,122 @@
+"""Which approach measured best, and by how much each of the others may fall short of the true best.
+
+The guarantee. Let θ be an approach's true metric, averaged over the seeds that were run, and j* the truly best of the k
+feasible approaches, which nobody knows. Every upper bound U(j, i) for θ_j − θ_i is one-sided at level 1 − α / (k − 1). With
+probability at least 1 − α, all k − 1 bounds U(j*, i) hold at once (Bonferroni). When they do:
+
+* an approach i with U(i, j) < 0 for some j is not j*, so j* is among those left, the contenders;
+* max over contenders j ≠ i of U(j, i), or 0 if that is negative, bounds the loss of *every* i against j*, whichever approach
+  the data then pick. These are multiple comparisons with the best (Hsu 1981, Annals of Statistics 9:1026–1034; Edwards & Hsu
+  1983, JASA 78:965–971; Hsu 1984, Annals of Statistics 12:1136–1144), with Bonferroni in place of a joint distribution.
+
+So the choice of the winner on these same rows is paid for. Lower bounds of the loss have the same level each: for one approach
+they hold against all its rivals at once, but not for all approaches at once. Rows are the sample; seeds are taken as run. The
+bounds are those of `stats.paired`, approximate in finite samples. Approaches that answered different rows are compared on the
+rows that both answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from fieldguide.stats.paired import simultaneous_level
+from fieldguide.verdict.cells import Cell
+from fieldguide.verdict.measure import LEVEL, Ruler
+from fieldguide.verdict.verdict import Estimate
+
+METHOD = "paired on shared rows, bounds for all approaches at once (comparisons with the best, Bonferroni)"
+
+
+@dataclass(frozen=True)
+class Loss:
+    """How an approach stands to the best. Positive numbers are losses."""
+
+    value: float
+    """The best estimate's metric minus this one's, on the rows that both answered."""
+    low: float
+    high: float
+    """Upper bound for the loss against the true best; never below 0."""
+    rows: int
+    beaten_by: str
+    """Key of the rival with the largest lower bound; "" where there is no rival."""
+    beaten_at_least: float
+    """That bound: above 0, the approach is shown to be worse than it."""
+    threat: str
+    """Key of the contender that sets the upper bound; "" where none could be better."""
+
+    def estimate(self, level: float) -> Estimate:
+        return Estimate(self.value, self.low, self.high, METHOD, self.rows, level)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """`best` and `losses` cover the feasible approaches; `order` ranks every measured one, best first."""
+
+    best: str | None
+    losses: dict[str, Loss]
+    order: tuple[str, ...]
+    level: float
+    """The level of each single bound."""
+
+
+def compare(ruler: Ruler, name: str, cells: Sequence[Cell], cost: Mapping[str, tuple], feasible: Sequence[str]) -> Comparison:
+    """Compare cells (one an approach) on the metric called `name`; only approaches whose key is in `feasible` can be the best.
+
+    Of equal estimates the one from more rows comes first, then the one of lower `cost`.
+    """
+    ranks, rows = ranking(ruler, name, cells), {cell.key: len(cell.rows) for cell in cells}
+    order = tuple(sorted(ranks, key=lambda key: (-round(ranks[key], 9), -rows[key], cost[key])))
+    able = {cell.key: cell for cell in cells if cell.key in feasible}
+    if not able:
+        return Comparison(None, {}, order, LEVEL)
+    best = next(key for key in order if key in able)
+    level = simultaneous_level(LEVEL, len(able) - 1)
+    upper = {(j, i): ruler.upper(name, able[j], able[i], level) for j in able for i in able if i != j}
+    contenders = [j for j in able if all(upper[j, i] >= 0 for i in able if i != j)] or [best]
+    losses = {i: _loss(ruler, name, able, i, best, upper, contenders) for i in able}
+    return Comparison(best, losses, order, level)
+
+
+def ranking(ruler: Ruler, name: str, cells: Sequence[Cell]) -> dict[str, float]:
+    """Key → the metric on a common footing: a cell that answered fewer rows is placed by its paired difference from an anchor.
+
+    The anchor is the best of the cells with the most rows. For a cell that answered all of its rows this is the metric itself.
+    """
+    if not cells:
+        return {}
+    most = max(len(cell.rows) for cell in cells)
+    anchor = max((cell for cell in cells if len(cell.rows) == most), key=lambda cell: (ruler.value(name, cell), cell.key))
+    level = ruler.value(name, anchor)
+    found = {}
+    for cell in cells:
+        gap, rows = ruler.difference(name, cell, anchor)
+        found[cell.key] = level + gap if rows.size else ruler.value(name, cell)
+    return found
+
+
+def aside(ruler: Ruler, name: str, best: Cell, cell: Cell) -> Estimate:
+    """The loss of an approach that could not be chosen (struck out, or trivial), two-sided and on its own."""
+    value, rows = ruler.difference(name, best, cell)
+    low, high = (bound(name, best, cell, (1 + LEVEL) / 2) for bound in (ruler.lower, ruler.upper))
+    return Estimate(value, low, high, "paired on shared rows, this comparison on its own", int(rows.size), LEVEL)
+
+
+def _loss(
+    ruler: Ruler, name: str, able: dict[str, Cell], i: str, best: str, upper: dict[tuple[str, str], float], contenders: list[str]
+) -> Loss:
+    rivals = sorted(j for j in able if j != i)
+    if not rivals:
+        return Loss(0.0, 0.0, 0.0, len(able[i].rows), "", 0.0, "")
+    beaten_by = max(rivals, key=lambda j: -upper[i, j])
+    threats = [j for j in rivals if j in contenders]
+    threat = max(threats, key=lambda j: upper[j, i]) if threats else ""
+    bound = max(0.0, upper[threat, i]) if threat else 0.0
+    worst = -upper[i, beaten_by]
+    if i == best:
+        rows = len(able[i].rows) if not threat else int(np.intersect1d(able[i].rows, able[threat].rows).size)
+        return Loss(0.0, 0.0, bound, rows, beaten_by, worst, threat if bound > 0 else "")
+    value, shared = ruler.difference(name, able[best], able[i])
+    return Loss(value, -upper[i, best], max(bound, value), int(shared.size), beaten_by, worst, threat if bound > 0 else "")

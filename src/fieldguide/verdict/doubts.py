@@ -1,0 +1,160 @@
+"""What weakens a verdict, in whole sentences, the gravest first."""
+
+from __future__ import annotations
+
+from fieldguide.stats.paired import difference
+from fieldguide.stats.power import smallest_difference
+from fieldguide.verdict.cells import Entry
+from fieldguide.verdict.findings import Findings
+from fieldguide.verdict.words import called, count, points, share
+
+FEW_ROWS = 300
+USUAL_DISCORDANCE = 0.15
+MUCH_UNPARSED = 0.05
+RISING = 0.01
+"""A gain over the last step of label counts that is worth saying."""
+
+
+def doubts(found: Findings) -> tuple[str, ...]:
+    """Every doubt that applies."""
+    winner = found.measured.get(found.recommended or "")
+    said = [*_about_trivial(found), *_about_failures(found), *_about_budget(found), *_about_rows(found)]
+    if winner:
+        said += [*_about_labels(found, winner), *_about_curve(found, winner), *_about_seeds(found, winner)]
+    return (*said, *_about_answers(found), *_about_unseen(found), *_about_choice(found))
+
+
+def _about_trivial(found: Findings) -> list[str]:
+    beats = found.beats_trivial
+    if not beats:
+        return []
+    if not any(beats.values()):
+        return ["No approach is shown to be better than the trivial baseline, which gives every row the most frequent label."]
+    if found.recommended and not beats[found.recommended]:
+        return ["The recommended approach is not shown to be better than the trivial baseline, the most frequent label for every row."]
+    return []
+
+
+def _about_failures(found: Findings) -> list[str]:
+    said = []
+    for entry in found.entries:
+        failed, done = entry.with_status("failed"), entry.with_status("done")
+        if failed and done:
+            name = called(entry)
+            said.append(f"{name[0].upper()}{name[1:]} failed in {len(failed)} of {len(failed) + len(done)} trials; its figures come from the others.")
+    never = [called(entry) for entry in found.entries if entry.with_status("failed") and not entry.with_status("done")]
+    if never:
+        said.append(f"Nothing is known of {_listed(never)}, since every trial that ran failed.")
+    return said
+
+
+def _about_budget(found: Findings) -> list[str]:
+    records = found.evidence.records
+    skipped = sum(record.status == "skipped" for record in records)
+    if not skipped:
+        return []
+    unseen = [called(entry) for entry in found.entries if entry.with_status("skipped") and not entry.cells]
+    tail = f", so nothing is known of {_listed(unseen)}" if unseen else ""
+    planned = sum(record.status != "unsuited" for record in records)
+    return [f"The budget ended before {skipped:,} of the {planned:,} planned trials{tail}."]
+
+
+def _about_rows(found: Findings) -> list[str]:
+    said, certify, evidence = [], len(found.evidence.targets), found.evidence
+    if certify < FEW_ROWS:
+        seen = points(smallest_difference(certify, USUAL_DISCORDANCE)) if certify else "any size"
+        said.append(
+            f"Only {count(certify, 'certify row')} stand behind the figures: two approaches that disagree on {share(USUAL_DISCORDANCE)} of rows "
+            f"must be about {seen} apart to be told apart."
+        )
+    short = [entry for entry in found.measured.values() if len(entry.cell.rows) < certify]
+    prompted = [entry for entry in short if entry.first.family == "prompting"]
+    if prompted:
+        rows = min(len(entry.cell.rows) for entry in prompted)
+        said.append(
+            f"Prompted approaches answered {rows:,} of the {certify:,} certify rows, so comparisons with them rest on those alone; "
+            "--prompt-rows raises the number."
+        )
+    if others := [called(entry) for entry in short if entry.first.family != "prompting"]:
+        said.append(f"Not every certify row was answered by {_listed(others)}; comparisons use the rows that both sides answered.")
+    if not evidence.select_targets and found.recommended:
+        said.append("No rows were set aside to choose among seeds, so the solver handed over is the one of the lowest seed.")
+    return said
+
+
+def _about_labels(found: Findings, winner: Entry) -> list[str]:
+    larger = {record.n_labels for record in winner.records if record.n_labels > winner.cell.n_labels and record.status in ("failed", "skipped")}
+    if not larger:
+        return []
+    used = count(winner.cell.n_labels, "label")
+    return [f"The recommended approach was measured on {used} only; its trials on {max(larger):,} failed or were not reached."]
+
+
+def _about_curve(found: Findings, winner: Entry) -> list[str]:
+    if len(winner.cells) < 2:
+        return []
+    before, last = winner.cells[-2:]
+    gain, rows = found.ruler.difference(found.metric, last, before)
+    if not rows.size:
+        return []
+    d = found.ruler.row_scores(found.metric, last, rows) - found.ruler.row_scores(found.metric, before, rows)
+    if gain < RISING or difference(d)[1] <= 0:
+        return []
+    return [
+        f"The recommended approach is still improving: from {before.n_labels:,} to {last.n_labels:,} labels it gained {points(gain)}, "
+        "so more labels may lift it and could change the order."
+    ]
+
+
+def _about_seeds(found: Findings, winner: Entry) -> list[str]:
+    planned = {record.seed for record in found.evidence.records if record.status != "unsuited"}
+    if len(planned) == 1 and len(found.evidence.records) > 1:
+        return ["Every approach ran with one seed, so nothing here says how much another draw of labels or another training run would change."]
+    own = {record.seed for record in winner.records}
+    done = len(winner.cell.records)
+    if done == 1 and len(own) > 1:
+        return ["The recommended approach finished one seed only at its label count, so nothing says how much another training run would change."]
+    if done == 1:
+        return []
+    spread = float(found.ruler.by_seed(found.metric, winner.cell).std(ddof=1))
+    if spread > max(found.tolerance, 0.01):
+        return [
+            f"The recommended approach varies from seed to seed by {points(spread)} (standard deviation over {done} seeds); "
+            "the bounds speak of the seeds that ran."
+        ]
+    return []
+
+
+def _about_answers(found: Findings) -> list[str]:
+    heavy = [entry for entry in found.measured.values() if entry.cell.unparsed_share > MUCH_UNPARSED]
+    if not heavy:
+        return []
+    worst = max(heavy, key=lambda entry: entry.cell.unparsed_share)
+    others = f" and {count(len(heavy) - 1, 'other approach').replace('approachs', 'approaches')}" if len(heavy) > 1 else ""
+    return [f"Many answers could not be read and count as wrong: {share(worst.cell.unparsed_share)} of those of {called(worst)}{others}."]
+
+
+def _about_unseen(found: Findings) -> list[str]:
+    labels = {str(label) for label in found.evidence.task.get("labels", ())}
+    unseen = [target for target in found.evidence.targets.values() if labels and str(target) not in labels]
+    if not unseen:
+        return []
+    rows, hold = count(len(unseen), "certify row").capitalize(), "holds" if len(unseen) == 1 else "hold"
+    shown = ", ".join(sorted(set(map(str, unseen)))[:3])
+    return [f"{rows} {hold} a label that no training row has ({shown}), which every approach gets wrong."]
+
+
+def _about_choice(found: Findings) -> list[str]:
+    if len(found.feasible) < 2:
+        return []
+    return [
+        "The winner was chosen and scored on the same certify rows: its quality may read slightly high, "
+        "while the bounds on its loss allow for the choice."
+    ]
+
+
+def _listed(names: list[str], most: int = 3) -> str:
+    names = list(dict.fromkeys(names))
+    if len(names) > most:
+        names = [*names[: most - 1], f"{len(names) - most + 1} others"]
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

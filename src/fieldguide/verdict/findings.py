@@ -1,0 +1,87 @@
+"""From evidence to numbers: strike out what breaks a constraint, compare the rest, take the cheapest within tolerance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from fieldguide.stats.paired import simultaneous_level
+from fieldguide.stats.power import rows_to_bound
+from fieldguide.verdict.cells import Entry, gather
+from fieldguide.verdict.compare import Comparison, compare
+from fieldguide.verdict.evidence import Evidence
+from fieldguide.verdict.feasible import Running, objections, running
+from fieldguide.verdict.measure import LEVEL, Ruler
+from fieldguide.verdict.verdict import Constraints
+
+
+@dataclass(frozen=True)
+class Findings:
+    """All that was worked out from the evidence: what the standings, doubts and sentence are written from."""
+
+    evidence: Evidence
+    ruler: Ruler
+    entries: tuple[Entry, ...]
+    tolerance: float
+    constraints: Constraints
+    running: Mapping[str, Running]
+    """By approach key, of every measured approach."""
+    objections: Mapping[str, list[str]]
+    comparison: Comparison
+    recommended: str | None
+    sure: bool
+    rows_to_settle: int | None
+    beats_trivial: Mapping[str, bool] | None
+    """Feasible approach → whether it is shown to be better than the trivial baseline, all at once; None without that baseline."""
+
+    @property
+    def metric(self) -> str:
+        return self.evidence.metric
+
+    @property
+    def measured(self) -> dict[str, Entry]:
+        return {entry.key: entry for entry in self.entries if entry.cells}
+
+    @property
+    def feasible(self) -> tuple[str, ...]:
+        return tuple(self.comparison.losses)
+
+
+def find(evidence: Evidence, tolerance: float, constraints: Constraints, machine_price_usd_per_hour: float) -> Findings:
+    """Everything that a verdict says, as numbers."""
+    ruler, entries = Ruler(tuple(evidence.targets.values())), gather(evidence)
+    measured = {entry.key: entry for entry in entries if entry.cells}
+    costs = {key: running(entry.cell, machine_price_usd_per_hour) for key, entry in measured.items()}
+    against = {key: objections(entry.cell, entry.local, costs[key], constraints) for key, entry in measured.items()}
+    feasible = [key for key, entry in measured.items() if not against[key] and not entry.trivial]
+    cheap = {key: (costs[key].per_1k_usd, entry.cell.fit_s, key) for key, entry in measured.items()}
+    comparison = compare(ruler, evidence.metric, [entry.cell for entry in measured.values()], cheap, feasible)
+    bounded = [key for key, loss in comparison.losses.items() if loss.high <= tolerance]
+    recommended = min(bounded, key=lambda key: cheap[key]) if bounded else comparison.best
+    settle = None if bounded or not comparison.best else _rows_to_settle(ruler, evidence.metric, measured, comparison, tolerance)
+    return Findings(
+        evidence, ruler, tuple(entries), tolerance, constraints, costs, against, comparison, recommended, bool(bounded), settle,
+        _beats_trivial(ruler, evidence.metric, measured, feasible),
+    )  # fmt: skip
+
+
+def _rows_to_settle(ruler: Ruler, name: str, measured: Mapping[str, Entry], comparison: Comparison, tolerance: float) -> int | None:
+    """Rows that would bound the best estimate's own loss against each rival within the tolerance; None if no number would."""
+    best, needed = measured[comparison.best or ""].cell, []
+    for key in comparison.losses:
+        if key == comparison.best or ruler.upper(name, rival := measured[key].cell, best, comparison.level) <= tolerance:
+            continue
+        lead, shared = ruler.difference(name, rival, best)
+        rows = rows_to_bound(lead, ruler.row_variance(name, rival, best), tolerance, level=comparison.level)
+        if rows is None:
+            return None
+        needed.append(max(rows, int(shared.size) + 1))
+    return max(needed, default=None)
+
+
+def _beats_trivial(ruler: Ruler, name: str, measured: Mapping[str, Entry], feasible: list[str]) -> dict[str, bool] | None:
+    trivial = next((entry for entry in measured.values() if entry.trivial), None)
+    if trivial is None:
+        return None
+    level = simultaneous_level(LEVEL, len(feasible))
+    return {key: ruler.lower(name, measured[key].cell, trivial.cell, level) > 0 for key in feasible}

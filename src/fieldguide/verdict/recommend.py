@@ -1,0 +1,94 @@
+"""From evidence to a verdict: the findings written out, with the solver that is handed over."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from fieldguide.records import Unparsed, Usage, plain
+from fieldguide.tasks.metrics import metric
+from fieldguide.verdict.cells import Cell
+from fieldguide.verdict.doubts import doubts
+from fieldguide.verdict.evidence import Evidence
+from fieldguide.verdict.findings import Findings, find
+from fieldguide.verdict.measure import Ruler
+from fieldguide.verdict.sentence import sentence
+from fieldguide.verdict.standings import standings
+from fieldguide.verdict.verdict import Constraints, Verdict
+
+MOST_CONFUSIONS = 10
+
+
+def reach(evidence: Evidence, *, tolerance: float, constraints: Constraints, machine_price_usd_per_hour: float) -> Verdict:
+    """The verdict on a study. `tolerance` is in the metric's own units (0.02 is two points). Same evidence, same verdict."""
+    found = find(evidence, tolerance, constraints, machine_price_usd_per_hour)
+    winner = found.measured.get(found.recommended) if found.recommended else None
+    record_index = _handed_over(evidence, found.ruler, winner.cell) if winner else 0
+    return Verdict(
+        sentence=sentence(found),
+        recommended=found.recommended,
+        sure=found.sure,
+        best=found.comparison.best,
+        standings=standings(found),
+        doubts=doubts(found),
+        notes=tuple(evidence.notes),
+        task=_task(evidence),
+        rows=dict(evidence.rows),
+        tolerance=tolerance,
+        constraints=constraints,
+        machine_price_usd_per_hour=machine_price_usd_per_hour,
+        rows_to_settle=found.rows_to_settle,
+        spent=sum((record.fit_usage + record.predict_usage for record in evidence.records), Usage()),
+        seconds=sum(record.fit_s + record.predict_s + sum(record.latencies_s) for record in evidence.records),
+        budget=evidence.budget,
+        provenance=plain(evidence.provenance),
+        confusions=_confusions(found.ruler, winner.cell, record_index) if winner else (),
+        handed_over=_solver(found, winner.cell, record_index) if winner else {},
+    )
+
+
+def _handed_over(evidence: Evidence, ruler: Ruler, cell: Cell) -> int:
+    """Which of the cell's trials gives the solver: the best on its select rows; ties, and no such rows, go to the lowest seed."""
+
+    def score(i: int) -> float:
+        value = _select_score(evidence, cell, i)[0]
+        return value if value is not None else 0.0
+
+    return max(range(len(cell.records)), key=lambda i: (score(i), -cell.records[i].seed))
+
+
+def _select_score(evidence: Evidence, cell: Cell, i: int) -> tuple[float | None, int]:
+    """(the task's metric of one trial on its select rows, how many they were)."""
+    answers = evidence.answers[cell.records[i].key]
+    ids = [row for row in evidence.select_targets if row in answers]
+    if not ids:
+        return None, 0
+    return metric(evidence.metric).of([evidence.select_targets[row] for row in ids], [answers[row] for row in ids]), len(ids)
+
+
+def _single(cell: Cell, i: int) -> Cell:
+    """One trial of a cell as a cell of its own."""
+    return Cell(f"{cell.key}/{i}", cell.n_labels, (cell.records[i],), cell.rows, (cell.answers[i],), len(cell.rows))
+
+
+def _solver(found: Findings, cell: Cell, i: int) -> dict[str, Any]:
+    select, rows = _select_score(found.evidence, cell, i)
+    record = cell.records[i]
+    quality = plain(found.ruler.estimate(found.metric, _single(cell, i)))
+    return {
+        "trial": record.key, "n_labels": record.n_labels, "seed": record.seed, "quality": quality,
+        "select_quality": select, "select_rows": rows,
+    }  # fmt: skip
+
+
+def _confusions(ruler: Ruler, cell: Cell, i: int) -> tuple[dict[str, Any], ...]:
+    pairs = zip((ruler.targets[row] for row in cell.rows), cell.answers[i], strict=True)
+    wrong = Counter((str(t), "(no readable answer)" if isinstance(v, Unparsed) else str(v)) for t, v in pairs if t != v)
+    ranked = sorted(wrong.items(), key=lambda item: (-item[1], item[0]))[:MOST_CONFUSIONS]
+    return tuple({"target": target, "given": given, "count": n} for (target, given), n in ranked)
+
+
+def _task(evidence: Evidence) -> dict[str, Any]:
+    task = dict(plain(evidence.task))
+    labels = [str(label) for label in task.get("labels", ())]
+    return {**task, "metric": evidence.metric, "labels": {"count": len(labels), "names": labels}}

@@ -1,0 +1,100 @@
+"""The verdict in words: which route, how good, how sure, and where prompting and training change places."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fieldguide.tasks.metrics import metric
+from fieldguide.verdict.cells import Cell, Entry
+from fieldguide.verdict.findings import Findings
+from fieldguide.verdict.words import called, cost_against, count, labels_used, points, roughly, route
+
+
+def sentence(found: Findings) -> str:
+    """One or two whole sentences."""
+    if found.recommended is None:
+        return _nothing(found)
+    return " ".join(part for part in (_advice(found), crossing(found)) if part)
+
+
+def _nothing(found: Findings) -> str:
+    struck = [key for key in found.comparison.order if found.objections[key] and not found.measured[key].trivial]
+    if struck:
+        best, why = called(found.measured[struck[0]]), "; ".join(found.objections[struck[0]])
+        return f"Nothing can be recommended: no approach satisfies the constraints; the best that was measured is {best}, but {why}."
+    if any(entry.trivial for entry in found.measured.values()):
+        return "Nothing can be recommended: only the trivial baseline, which gives every row the most frequent label, was measured."
+    failed = sum(bool(entry.with_status("failed")) for entry in found.entries)
+    why = "" if not failed else ": the only one failed" if len(found.entries) == 1 else f": {failed} of {len(found.entries)} failed"
+    return f"Nothing can be recommended, since no approach was measured{why}."
+
+
+def _advice(found: Findings) -> str:
+    winner = found.measured[found.recommended or ""]
+    text = f"{called(winner)} {labels_used(winner.cell.n_labels, found.evidence.rows.get('train', 0))} {_quality(found, winner)}"
+    lead = route(winner) if winner.first.family in ("prompting", "tuning", "embedding", "baseline") else "Use this"
+    if not found.sure:
+        return f"{lead}, though there are not enough rows to be sure: {text}, the best estimate; {_threat(found)}."
+    return f"{lead}: {text}; {_place(found, winner)}."
+
+
+def _quality(found: Findings, entry: Entry) -> str:
+    q = found.ruler.estimate(found.metric, entry.cell)
+    figures = f"{q.value:.2f} ({q.low:.2f}–{q.high:.2f})"
+    return f"answers {figures} of the questions right" if found.metric == "accuracy" else f"reaches a {metric(found.metric).title} of {figures}"
+
+
+def _place(found: Findings, winner: Entry) -> str:
+    losses, best = found.comparison.losses, found.measured[found.comparison.best or ""]
+    if len(losses) == 1:
+        return "it is the only approach that could be recommended"
+    if winner.key != best.key:
+        ratio = cost_against(found.running[winner.key].per_1k_usd, found.running[best.key].per_1k_usd)
+        return f"that is within {points(found.tolerance)} of the best measured, {called(best)}, {ratio}"
+    if losses[winner.key].high <= 0:
+        several = f"that is the best of the {len(losses)} approaches compared"
+        return several if len(losses) > 2 else "that is better than the only other approach compared"
+    return f"that is the best measured, and no other approach is better by more than {points(losses[winner.key].high)}"
+
+
+def _threat(found: Findings) -> str:
+    loss = found.comparison.losses[found.recommended or ""]
+    rival = called(found.measured[loss.threat]) if loss.threat else "another approach"
+    text = f"{rival} could be up to {points(loss.high)} better"
+    if found.rows_to_settle:
+        return f"{text}, and about {roughly(found.rows_to_settle)} rows that both answer would settle it"
+    return f"{text}, and more rows alone would not settle it at a tolerance of {points(found.tolerance)}"
+
+
+def crossing(found: Findings) -> str:
+    """A sentence where prompting leads at the smallest label count and training at the largest; else ""."""
+    prompted = [entry for entry in found.measured.values() if entry.first.family == "prompting"]
+    trained = [e for e in found.measured.values() if e.first.family != "prompting" and not e.trivial]
+    counts = sorted({cell.n_labels for entry in trained for cell in entry.cells if cell.n_labels})
+    if not prompted or len(counts) < 2:
+        return ""
+    leads = {n: lead for n in counts if (lead := _prompting_leads(found, prompted, trained, n)) is not None}
+    last = max((n for n, lead in leads.items() if lead), default=-1)
+    if not leads or last < 0 or last == max(leads) or not all(lead for n, lead in leads.items() if n <= last):
+        return ""
+    first = min(n for n in leads if n > last)
+    return f"In these trials prompting led up to {count(last, 'label')}; training led from {first:,}."
+
+
+def _prompting_leads(found: Findings, prompted: list[Entry], trained: list[Entry], n: int) -> bool | None:
+    """Whether the best prompted cell that `n` labels allow beats the best cell trained on n, on rows that all of them answered."""
+    first = [cells[-1] for entry in prompted if (cells := [cell for cell in entry.cells if cell.n_labels <= n])]
+    second = [cell for entry in trained for cell in entry.cells if cell.n_labels == n]
+    if not first or not second:
+        return None
+    rows = _shared([*first, *second])
+    if not rows.size:
+        return None
+    return max(found.ruler.value(found.metric, c, rows) for c in first) > max(found.ruler.value(found.metric, c, rows) for c in second)
+
+
+def _shared(cells: list[Cell]) -> np.ndarray:
+    rows = cells[0].rows
+    for cell in cells[1:]:
+        rows = np.intersect1d(rows, cell.rows, assume_unique=True)
+    return rows

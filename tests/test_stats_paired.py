@@ -1,0 +1,120 @@
+"""Paired differences: Agresti and Min's and Tango's intervals, one-sided coverage, multiplicity, McNemar."""
+
+from __future__ import annotations
+
+from math import sqrt
+
+import numpy as np
+import pytest
+
+from fieldguide.stats.intervals import quantile
+from fieldguide.stats.paired import (
+    adjusted_moments,
+    bootstrap_difference,
+    difference,
+    holm,
+    lower_bound,
+    mcnemar_exact,
+    score_upper,
+    simultaneous_level,
+    upper_bound,
+)
+
+
+def rows(gains: int, losses: int, n: int) -> np.ndarray:
+    return np.concatenate([np.ones(gains), -np.ones(losses), np.zeros(n - gains - losses)])
+
+
+def agresti_min(gains: int, losses: int, n: int, level: float = 0.95) -> tuple[float, float]:
+    """Their interval as they write it: Wald after adding one half to each of the four cells."""
+    b, c, total, z = gains + 0.5, losses + 0.5, n + 2, quantile((1 + level) / 2)
+    se = sqrt((b + c) - (b - c) ** 2 / total) / total
+    return (b - c) / total - z * se, (b - c) / total + z * se
+
+
+@pytest.mark.parametrize(("gains", "losses", "n"), [(40, 20, 160), (0, 0, 40), (7, 1, 21), (3, 0, 500), (150, 86, 1600)])
+def test_difference_is_agresti_and_min_for_right_and_wrong(gains, losses, n):
+    estimate, low, high = difference(rows(gains, losses, n))
+    assert estimate == pytest.approx((gains - losses) / n)
+    assert (low, high) == pytest.approx(agresti_min(gains, losses, n), abs=1e-12)
+
+
+def test_score_bound_gives_the_published_limits():
+    """Airway hyper-responsiveness, 1 and 7 discordant of 21: −0.517 to −0.026 (Fagerland, Lydersen & Laake 2014, Stat Med 33:2850–2875)."""
+    assert (-score_upper(7, 1, 21, 0.975), score_upper(1, 7, 21, 0.975)) == pytest.approx((-0.517, -0.026), abs=6e-4)
+
+
+@pytest.mark.parametrize("n", [20, 120, 1000])
+def test_score_bound_without_discordant_rows_has_its_closed_form(n):
+    z2 = quantile(0.975) ** 2
+    assert score_upper(0, 0, n, 0.975) == pytest.approx(z2 / (n + z2), abs=1e-9)
+
+
+def test_no_discordant_row_never_gives_a_zero_width():
+    assert upper_bound(np.zeros(40)) > 0.02
+    assert lower_bound(np.zeros(40)) < -0.02
+    assert difference(np.zeros(40))[1] < 0 < difference(np.zeros(40))[2]
+    assert upper_bound(np.zeros(0)) == 1.0
+
+
+def test_bounds_mirror_and_widen_with_the_level():
+    d = rows(12, 5, 90)
+    assert lower_bound(d) == -upper_bound(-d)
+    assert upper_bound(d, 0.99) > upper_bound(d, 0.95) > d.mean() > lower_bound(d, 0.95) > lower_bound(d, 0.99)
+
+
+def test_several_seeds_tighten_the_bound():
+    """The mean of three independent seeds varies less than one seed, and its bound says so."""
+    rng = np.random.default_rng(0)
+    first, second = (rng.random((2, 3, 400)) < 0.8).astype(float)
+    one, three = first[0] - second[0], first.mean(axis=0) - second.mean(axis=0)
+    assert upper_bound(three) - three.mean() < 0.7 * (upper_bound(one) - one.mean())
+
+
+@pytest.mark.parametrize("level", [0.95, 0.995])
+@pytest.mark.parametrize(("gain", "loss", "n"), [(0.02, 0.0, 120), (0.03, 0.01, 300), (0.10, 0.08, 400), (0.05, 0.15, 80), (0.01, 0.0, 400)])
+def test_one_sided_bound_covers(gain, loss, n, level):
+    """The bound is at or above the true mean at its level, one-sided discordance (where adjusted Wald alone falls short) included."""
+    counts = np.random.default_rng(1).multinomial(n, [gain, loss, 1 - gain - loss], size=4000)
+    seen, times = np.unique(counts[:, :2], axis=0, return_counts=True)
+    held = np.array([upper_bound(rows(int(g), int(lost), n), level) >= gain - loss for g, lost in seen])
+    assert times[held].sum() / times.sum() >= level - (0.012 if level < 0.99 else 0.006)
+
+
+def test_one_sided_bound_covers_with_seeds():
+    """Rows of mixed difficulty, three seeds each: the bound for the mean difference holds at its level."""
+    rng, held, runs, n = np.random.default_rng(2), 0, 1500, 150
+    for _ in range(runs):
+        base = rng.beta(6, 2, n)
+        first, second = rng.random((3, n)) < np.minimum(base + 0.03, 1), rng.random((3, n)) < base
+        truth = (np.minimum(base + 0.03, 1) - base).mean()
+        held += upper_bound(first.mean(axis=0) - second.mean(axis=0)) >= truth
+    assert held / runs >= 0.935
+
+
+def test_bootstrap_difference_keeps_the_width_of_the_rows():
+    assert bootstrap_difference(np.zeros(100), 0.0, np.zeros(40)) == pytest.approx(upper_bound(np.zeros(40)))
+    wide = np.random.default_rng(0).normal(0, 0.1, 1000)
+    assert bootstrap_difference(wide, 0.01, np.zeros(400)) == pytest.approx(0.01 + quantile(0.95) * wide.std(ddof=1))
+
+
+def test_adjusted_moments_count_two_pseudo_rows():
+    mean, variance, n = adjusted_moments(rows(3, 1, 10))
+    assert (mean, n) == (2 / 12, 12)
+    assert variance == pytest.approx(5 / 12 - (2 / 12) ** 2)
+
+
+def test_multiplicity():
+    assert simultaneous_level(0.95, 10) == pytest.approx(0.995)
+    assert simultaneous_level(0.95, 0) == 0.95
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.9, 0.8]) == [1.0, 1.0]
+    assert holm([]) == []
+
+
+def test_mcnemar_is_the_binomial_tail():
+    assert mcnemar_exact(6, 16) == pytest.approx(2 * 110056 / 2**22)
+    assert mcnemar_exact(16, 6) == mcnemar_exact(6, 16)
+    assert mcnemar_exact(0, 0) == 1.0
+    assert mcnemar_exact(0, 10) == pytest.approx(2 / 1024)
+    assert mcnemar_exact(1400, 1600) == pytest.approx(0.000276, abs=2e-5)
