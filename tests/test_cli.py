@@ -12,10 +12,11 @@ from bad_inputs import BAD_INPUTS
 
 from fieldguide.cli.main import run
 
-OPTIONS = (
-    "--approaches --budget --continue --exhaustive --help --inputs --json --kind --labels --local-only --machine-price --max-cost-per-1k "
-    "--max-latency-p95 --metric --models --out --prompt-rows --seed --seeds --target --tolerance"
-).split()
+OPTIONS = [
+    *("--approaches", "--budget", "--continue", "--exhaustive", "--help", "--inputs", "--json", "--kind", "--labels", "--local-only"),
+    *("--machine-price", "--max-cost-per-1k", "--max-latency-p95", "--metric", "--models", "--out", "--prompt-rows", "--seed", "--seeds"),
+    *("--target", "--tolerance"),
+]
 TOPICS = {"fruit": ["apple", "pear", "plum", "fig"], "tool": ["hammer", "saw", "drill", "file"], "sky": ["cloud", "sun", "moon", "star"]}
 
 

@@ -244,7 +244,8 @@ def _settings(data: str, given: dict[str, Any]) -> Settings:
     valid = {f.name for f in fields(Settings)} - {"data"}
     if unknown := sorted(set(given) - valid):
         raise UserError(f"decide has no setting {unknown[0]!r}; the settings are {', '.join(sorted(valid))}.")
-    return Settings(data=data, **{k: tuple(v) if isinstance(v, list) else v for k, v in given.items()})
+    plain_values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}
+    return Settings(data=data, **plain_values)
 
 
 def _existing(path: Path) -> Path:

@@ -91,9 +91,9 @@ class Approach(ABC):
         """References of the models it uses."""
         return tuple(v for f in dataclasses.fields(self) if f.name == "model" and isinstance(v := getattr(self, f.name), str))
 
-    def calls(self, n_labels: int, n_rows: int, task: TaskSpec | None = None) -> int:
-        """Model calls that a trial will make at most: labels fitted on, rows answered. The task, where given, makes the bound exact."""
-        return (n_labels + n_rows) * (task.reader.arity if task else 1) if self.models() else 0
+    def calls(self, n_labels: int, n_rows: int, task: TaskSpec) -> int:
+        """Model calls that a trial will make at most: labels fitted on, rows answered."""
+        return (n_labels + n_rows) * task.reader.arity if self.models() else 0
 
     def fit(self, task: TaskSpec, train: Sequence[Row], *, context: FitContext | None = None) -> Solver:
         """Fit on these rows and no others. Returns a new solver; nothing is remembered between fits.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from typer import Argument, Option
 
@@ -43,7 +43,7 @@ def decide(
     from fieldguide import api
     from fieldguide.cli.progress import progress
 
-    given = {
+    given: dict[str, Any] = {
         "target": target,
         "inputs": _listed(inputs),
         "kind": kind,

@@ -17,7 +17,7 @@ def predict(
     """Answer new rows with the winner of a study, in order, on standard output."""
     from fieldguide import api
     from fieldguide.records import Unparsed, plain
-    from fieldguide.tasks.load import read_inputs
+    from fieldguide.tasks.inputs import read_inputs
 
     solver = api.load(run)
     inputs = read_inputs(file, solver.task.inputs)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from fieldguide.models.engine.requests import Request, make_requests
-from fieldguide.models.engine.scoring import Scorer
+from fieldguide.models.engine.scoring import DEFAULT_CONTEXT, Scorer
 from fieldguide.models.generation import continue_prompts
 from fieldguide.models.instrument import metered_copy, size_of
 from fieldguide.models.model import Generation, Model, ModelFacts, Scores
@@ -25,7 +25,7 @@ class CausalModel(Model):
 
     def __init__(self, module: Any, tokenizer: Any, facts: ModelFacts) -> None:
         self.module, self.tokenizer, self.facts = module.eval(), tokenizer, facts
-        self._scorer = Scorer(module)
+        self._scorer = Scorer(module, self._context)
         self._size = size_of(module)
         self._turn = threading.Lock()
 
@@ -58,7 +58,7 @@ class CausalModel(Model):
 
     @property
     def _context(self) -> int:
-        return self.facts.context or 2048
+        return self.facts.context or DEFAULT_CONTEXT
 
 
 def _sent(requests: Sequence[Sequence[Request]]) -> tuple[int, int]:

@@ -41,7 +41,7 @@ def _dequantise(path: Path, folder: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    try:
+    try:  # a damaged file can raise anything
         with quiet():
             tokenizer = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
             model: Any = AutoModelForCausalLM.from_pretrained(path.parent, gguf_file=path.name, dtype=torch.float32)
@@ -50,10 +50,12 @@ def _dequantise(path: Path, folder: Path) -> None:
                 if name in vars(owner):
                     delattr(owner, name)
             _mend_digits(tokenizer, _pre_tokenizer_name(path))
-            model.save_pretrained(folder)
-            tokenizer.save_pretrained(folder)
-    except (ValueError, KeyError, RuntimeError, NotImplementedError) as error:
-        raise ModelError(f"The GGUF file {path} could not be read ({_first_line(error)}); give a GGUF file of a causal model that transformers knows.") from error
+    except Exception as error:
+        why = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+        raise ModelError(f"The GGUF file {path} could not be read ({why}); give a GGUF file of a causal model that transformers knows.") from error
+    with quiet():
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
 
 
 def _pre_tokenizer_name(path: Path) -> str:
@@ -75,6 +77,3 @@ def _mend_digits(tokenizer: Any, pre: str) -> None:
             [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)]
         )
 
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")

@@ -1,8 +1,8 @@
 """What will be tried: label counts × approaches × seeds, in the order in which a budget is spent on them.
 
 The plan is a pure function of task, approaches and settings, so that a study that is stopped and started again walks the same
-path. Order: the first seed at every label count, smallest first, then the next seeds. Within a label count the approaches come
-as given, cheap ones first by custom, so that a small budget still sees every approach once.
+path. Order: the first seed of every approach, smallest label count first, then the next seeds; and within a seed the approaches
+that cost seconds before those that prompt or tune a network, so that a small budget still sees whole learning curves.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from fieldguide.study.trial import Trial, TrialRecord
 from fieldguide.tasks.task import Role, Task, nested_subset
 
 FIRST_RUNG, RATIO = 16, 4
+DEAR = frozenset({"prompting", "tuning"})
+"""Families whose trials cost minutes where the others cost seconds."""
 PROMPTED_SELECT_SHARE = 0.25
 """Of the rows that a prompted trial answers, the share that steers choices; the rest give the verdict's figures."""
 
@@ -50,7 +52,7 @@ def make_plan(task: Task, approaches: Sequence[Approach], pool: ModelPool, *, se
     train, select, certify = task[Role.TRAIN], shared_order(task[Role.SELECT]), shared_order(task[Role.CERTIFY])
     rungs = ladder(len(train))
     subsets = {(n, s): tuple(row.id for row in nested_subset(train, n, s)) for n in rungs for s in range(seed, seed + seeds)}
-    trials: list[tuple[tuple[int, int, int], Trial]] = []
+    trials: list[tuple[tuple[int, bool, int, int], Trial]] = []
     unsuited = []
     for place, approach in enumerate(approaches):
         if why := approach.unsuited(task.spec):
@@ -64,8 +66,9 @@ def make_plan(task: Task, approaches: Sequence[Approach], pool: ModelPool, *, se
         for n in approach.label_counts(rungs):
             for s in range(seed, seed + (seeds if approach.repeats() else 1)):
                 ids = subsets[n, s] if n else ()
-                trial = Trial(approach, n, s, ids, tuple(chosen), tuple(tested), task.fingerprint, identities)
-                trials.append(((s, n, place), trial))
+                calls = approach.calls(n, len(chosen) + len(tested), task.spec)
+                trial = Trial(approach, n, s, ids, tuple(chosen), tuple(tested), task.fingerprint, identities, calls)
+                trials.append(((s, approach.family in DEAR, n, place), trial))
     trials.sort(key=lambda item: item[0])
     return Plan(tuple(trial for _, trial in trials), rungs, tuple(unsuited))
 

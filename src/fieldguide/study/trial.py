@@ -25,15 +25,12 @@ class Trial:
     certify_ids: tuple[str, ...]
     task_fingerprint: str
     identities: Mapping[str, str] = field(default_factory=dict)
+    calls: int = 0
+    """Model calls that it will make at most: what a budget in calls is charged."""
 
     @property
     def key(self) -> str:
         return fingerprint(self.task_fingerprint, self.approach.to_json(), self.identities, self.n_labels, self.train_ids, self.seed, CODE_SCHEMA)
-
-    @property
-    def calls(self) -> int:
-        """Model calls that it will make at most: what a budget in calls is charged."""
-        return self.approach.calls(self.n_labels, len(self.select_ids) + len(self.certify_ids))
 
     @property
     def work(self) -> int:

@@ -77,8 +77,9 @@ def _check_score(model: Model) -> None:
     if long := _overlong(model):
         _all_finite(model.score([long, long + " end:"], [[" yes", " no"]] * 2))
     assert model.score([], []) == Scores((), ()), "score of nothing is nothing"
-    for bad in ((["a"], []), (["a"], [[]]), (["a"], [[""]])):
-        _raises(ValueError, lambda bad=bad: model.score(*bad), "score takes an empty option or an uneven call")
+    _raises(ValueError, lambda: model.score(["a"], []), "score takes an uneven call")
+    _raises(ValueError, lambda: model.score(["a"], [[]]), "score takes a prompt without options")
+    _raises(ValueError, lambda: model.score(["a"], [[""]]), "score takes an empty option")
 
 
 def _check_embed(model: Model) -> None:

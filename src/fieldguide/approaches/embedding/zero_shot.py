@@ -41,8 +41,8 @@ class EmbeddingZeroShot(Approach):
     def repeats(self) -> bool:
         return False
 
-    def calls(self, n_labels: int, n_rows: int, task: TaskSpec | None = None) -> int:
-        return n_rows + (len(task.labels) if task else 0)
+    def calls(self, n_labels: int, n_rows: int, task: TaskSpec) -> int:
+        return n_rows + len(task.labels)
 
     def _fit(self, task: TaskSpec, train: tuple[Row, ...], context: FitContext) -> EmbeddingZeroShotSolver:
         reader = task.reader

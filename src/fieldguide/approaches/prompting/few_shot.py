@@ -31,7 +31,6 @@ class PromptFewShot(Approach):
     title = "Few-shot prompt"
     family = "prompting"
     needs = frozenset({"score", "generate"})
-    contract_exceptions = {"beats_majority": "A small model's choice of label may hang on the prompt more than on the row."}
 
     model: str = "smollm2-135m"
     template: str = "plain"
@@ -43,7 +42,7 @@ class PromptFewShot(Approach):
         enough = next((i for i, rung in enumerate(ladder) if rung >= self.shots), len(ladder))
         return tuple(ladder[: enough + 1])
 
-    def calls(self, n_labels: int, n_rows: int, task: TaskSpec | None = None) -> int:
+    def calls(self, n_labels: int, n_rows: int, task: TaskSpec) -> int:
         return n_rows
 
     def _fit(self, task: TaskSpec, train: tuple[Row, ...], context: FitContext) -> PromptSolver:

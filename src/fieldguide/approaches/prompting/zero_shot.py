@@ -31,7 +31,7 @@ class PromptZeroShot(Approach):
     def repeats(self) -> bool:
         return False
 
-    def calls(self, n_labels: int, n_rows: int, task: TaskSpec | None = None) -> int:
+    def calls(self, n_labels: int, n_rows: int, task: TaskSpec) -> int:
         return n_rows
 
     def _fit(self, task: TaskSpec, train: tuple[Row, ...], context: FitContext) -> PromptSolver:

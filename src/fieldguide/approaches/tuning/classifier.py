@@ -5,6 +5,7 @@ Shapes: B rows in a batch, T tokens of the longest of them, H hidden size, K lab
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,8 @@ class Classifier(torch.nn.Module):
         """Rows of one or two texts → lists of token ids (and segment ids, where the model has them), unpadded."""
         sides = [list(side) for side in zip(*texts, strict=True)]
         found = self.tokenizer(*sides, truncation=True, max_length=self.max_tokens, padding=False)
-        return {name: found[name] for name in found if name in ("input_ids", "attention_mask", "token_type_ids")}
+        taken = inspect.signature(self.encoder.forward).parameters
+        return {name: found[name] for name in ("input_ids", "attention_mask", "token_type_ids") if name in found and name in taken}
 
     def forward(self, encoded: Mapping[str, Sequence[Sequence[int]]], rows: np.ndarray) -> torch.Tensor:
         """Logits (B, K) of these rows, padded to the longest of them."""

@@ -22,8 +22,8 @@ from fieldguide.models.pool import ModelPool
 from fieldguide.records import Inputs, Prediction, Row
 from fieldguide.tasks.task import TaskSpec
 
-LEAST_TO_HOLD_OUT = 64
-"""Below this many labels none is held out: training runs its fixed number of steps."""
+LEAST_TO_HOLD_OUT = 128
+"""Below this many labels none is held out: training runs its fixed number of steps. (TREC at 64 labels: .77 so, .71 with ten held out.)"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +49,7 @@ class FineTune(Approach):
     """Longer rows are cut (of a pair, the longer text first)."""
     dropout: float = 0.1
     held_out: float = 0.15
-    """Share of the labels on which training stops early, from 64 labels up."""
+    """Share of the labels on which training stops early, from 128 labels up."""
     patience: int = 4
     """Epochs without improvement on the held-out labels before training stops."""
 
@@ -60,7 +60,7 @@ class FineTune(Approach):
         """Passes over the labels: enough for about `steps` steps, from 3 to 30."""
         return min(30, max(3, round(self.steps / max(1, math.ceil(n_labels / self.batch)))))
 
-    def calls(self, n_labels: int, n_rows: int, task: TaskSpec | None = None) -> int:
+    def calls(self, n_labels: int, n_rows: int, task: TaskSpec) -> int:
         return n_labels * self.epochs(n_labels) + n_rows
 
     def _fit(self, task: TaskSpec, train: tuple[Row, ...], context: FitContext) -> FineTuneSolver:

@@ -82,8 +82,7 @@ class Network:
         found = [0.0] * len(rows)
         asked = [(places[row], target, i) for i, (row, target) in enumerate(zip(rows, targets, strict=True))]
         for start in range(0, len(wanted), READ_ROWS):
-            logits = self._logits(hidden[wanted[start : start + READ_ROWS]])  # (R, V)
-            logs = logits - logits.logsumexp(-1, keepdim=True)
+            logs = torch.log_softmax(self._logits(hidden[wanted[start : start + READ_ROWS]]), dim=-1)  # (R, V)
             inside = [(place - start, target, i) for place, target, i in asked if start <= place < start + READ_ROWS]
             picked = logs[[p for p, _, _ in inside], [t for _, t, _ in inside]].tolist()
             for (_, _, i), value in zip(inside, picked, strict=True):

@@ -22,6 +22,7 @@ PACK_TOKENS = 1024
 """New tokens of one pass at most."""
 MASK_ENTRIES = 2**25
 """Entries of one attention mask at most (128 MB in float32): long trunks make packs smaller."""
+DEFAULT_CONTEXT = 2048
 SHORT = 48
 """An extension of the trunk up to this long is packed with its branches, to save a pass."""
 TOLERANCE = 1e-3
@@ -34,8 +35,9 @@ Read = tuple[int, int, int, int]
 class Scorer:
     """Scores requests on one network. Not safe for two threads at once: the trunk is shared state."""
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, context: int = DEFAULT_CONTEXT) -> None:
         self.network = Network(model)
+        self.context = context
         self._trusted: bool | None = None
         self._window = _window(model.config.get_text_config())
 
@@ -114,7 +116,7 @@ class Scorer:
         """Whether packed scores equal plain ones on random tokens: with a trunk and without, branching early and late."""
         draw = random.Random(0)
         top = int(self.network.model.config.get_text_config().vocab_size)
-        trunk, a, b = ([draw.randrange(top) for _ in range(n)] for n in (SHORT + 8, 6, 5))
+        trunk, a, b = ([draw.randrange(top) for _ in range(n)] for n in (min(SHORT + 8, self.context - 8), 6, 5))
         bases = [(*trunk, *a), (*trunk, *a[:3], *b), (*trunk, *b)]
         with_trunk = [Request(tokens[:-1], tokens[-3:]) for tokens in bases]
         without = [Request(tokens[-9:-1], tokens[-3:]) for tokens in bases]

@@ -1,0 +1,39 @@
+"""New rows to answer: a table with the task's input columns, or plain lines of text."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from fieldguide.errors import DataError
+from fieldguide.records import Inputs
+from fieldguide.tasks.tables import read_table
+
+
+def read_inputs(source: str, columns: Sequence[str]) -> list[Inputs]:
+    """The rows of a file, in order, none left out: CSV, TSV, JSON Lines or Parquet with these columns; `-` reads lines of standard input.
+
+    An empty cell is an empty text. Raises `DataError` with one sentence if a column is missing or holds no text.
+    """
+    if source == "-":
+        if len(columns) != 1:
+            raise DataError(f"Lines of text can only fill one column, and the task reads {', '.join(columns)}; give a file with these columns.")
+        return [{columns[0]: line.rstrip("\n")} for line in sys.stdin]
+    path = Path(source).expanduser()
+    if not path.is_file():
+        raise DataError(f"There is no file {source!r}; give a table with the columns {', '.join(columns)}, or - for lines of text.")
+    table = read_table(path)
+    for column in columns:
+        if column not in table.columns:
+            raise DataError(f"The file {path.name} has no column {column!r}, which the task reads; its columns are {', '.join(table.columns)}.")
+    rows: list[Inputs] = []
+    for i in range(len(table)):
+        row = {}
+        for column in columns:
+            cell = table.columns[column][i]
+            if cell is not None and not isinstance(cell, (str, int, float)):
+                raise DataError(f"{table.where(i, column)} holds a {type(cell).__name__} where text is expected; give one text a cell.")
+            row[column] = "" if cell is None else str(cell)
+        rows.append(row)
+    return rows
