@@ -45,7 +45,7 @@ def test_contract_on_pairs(name: str, models: ModelPool) -> None:
 
 @pytest.mark.parametrize(
     ("name", "params"),
-    [("linear-probe", {}), ("prompt-few-shot", {"shots": 6}), ("fine-tune", {"max_tokens": 32, "steps": 20})],
+    [("linear-probe", {}), ("prompt-few-shot", {"shots": 6}), ("fine-tune", {"max_tokens": 32, "steps": 12})],
 )
 def test_contract_on_real_models(name: str, params: dict[str, int], models: ModelPool) -> None:
     approach = make(name, **params)

@@ -92,4 +92,4 @@ def test_buckets_hold_every_row_once_in_batches_of_like_length() -> None:
 @pytest.mark.parametrize(("n_labels", "epochs"), [(8, 30), (64, 30), (400, 12), (1500, 3), (5000, 3)])
 def test_few_labels_are_passed_more_often(n_labels: int, epochs: int) -> None:
     assert make("fine-tune").epochs(n_labels) == epochs  # type: ignore[attr-defined]
-    assert make("fine-tune").calls(n_labels, 10) == n_labels * epochs + 10
+    assert make("fine-tune").calls(n_labels, 10, toy_pair_spec()) == n_labels * epochs + 10

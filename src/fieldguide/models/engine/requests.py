@@ -35,7 +35,8 @@ def make_requests(tokenizer: Any, prompts: Sequence[str], options: Sequence[Sequ
     """A request for each option of each prompt.
 
     A request longer than the context loses tokens from the left, so that `context` inputs remain. An option that vanishes
-    into the prompt's last token (the two merge at the seam) is tokenised on its own.
+    into the prompt's last token (the two merge at the seam) is tokenised on its own, and one that the tokeniser drops altogether
+    is an unknown token.
     """
     pairs = [[_part(clean(prompt), clean(option)) for option in own] for prompt, own in zip(prompts, options, strict=True)]
     flat = [pair for own in pairs for pair in own]
@@ -49,6 +50,7 @@ def make_requests(tokenizer: Any, prompts: Sequence[str], options: Sequence[Sequ
             said = whole[head + tail][len(prompt) :] or bare[tail]
         else:
             prompt, said = [], bare[tail]
+        said = said or [encode.unknown]
         if not prompt:
             prompt = [encode.prefix]
             if said[0] == encode.prefix and len(said) > 1:
@@ -71,6 +73,7 @@ class _Encoder:
     def __init__(self, tokenizer: Any) -> None:
         self.tokenizer = tokenizer
         self.prefix: int = prefix_token(tokenizer)
+        self.unknown: int = self.prefix if tokenizer.unk_token_id is None else tokenizer.unk_token_id
         self._prefix_text: str = tokenizer.decode([self.prefix])
 
     def __call__(self, texts: set[str], special: bool = True) -> dict[str, list[int]]:
