@@ -45,9 +45,9 @@ def test_contract_on_pairs(name: str, models: ModelPool) -> None:
 
 @pytest.mark.parametrize(
     ("name", "params"),
-    [("linear-probe", {}), ("prompt-few-shot", {"shots": 6}), ("fine-tune", {"max_tokens": 32, "steps": 12})],
+    [("linear-probe", {}), ("prompt-few-shot", {"shots": 6}), ("fine-tune", {"max_tokens": 32, "steps": 6, "learning_rate": 3e-4})],
 )
-def test_contract_on_real_models(name: str, params: dict[str, int], models: ModelPool) -> None:
+def test_contract_on_real_models(name: str, params: dict[str, float], models: ModelPool) -> None:
     approach = make(name, **params)
     needs_package(approach)
     (reference,) = approach.models()

@@ -60,17 +60,7 @@ def test_links_lead_somewhere(path: Path) -> None:
             assert (path.parent / target).exists(), f"{path.name} links to {target}, which is not there"
 
 
-def test_annotated_tree_matches_the_disk() -> None:
-    """docs/house.md names every module of the package, each once, and nothing that is not there."""
-    listed, stack = set(), []
-    for line in blocks(ROOT / "docs" / "house.md", "text")[0].splitlines():
-        match = re.match(r"^(\s*)(\S+?)(/?)(?:\s{2,}.*)?$", line)
-        if not match or not match[2]:
-            continue
-        depth = len(match[1]) // 2
-        stack = [*stack[:depth], match[2]]
-        if not match[3]:
-            listed.add("/".join(stack))
-    source = ROOT / "src"
-    there = {str(p.relative_to(source)) for p in source.rglob("*") if p.is_file() and p.suffix in {".py", ".j2", ".typed"} and p.stat().st_size}
-    assert listed == there
+def test_generated_pages_are_fresh() -> None:
+    """The annotated tree (against the disk), the command line's page and the list of approaches."""
+    found = subprocess.run([sys.executable, str(ROOT / "docs" / "generate.py"), "--check"], capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stdout + found.stderr

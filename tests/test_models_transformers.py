@@ -171,6 +171,15 @@ def test_smollm2_meets_the_contract(pool: ModelPool) -> None:
 
 
 @needs_smollm2
+def test_the_packaged_gguf_file_is_prepared_once_for_both_its_names(pool: ModelPool, capsys: pytest.CaptureFixture[str]) -> None:
+    pool.get("smollm2-135m")
+    capsys.readouterr()
+    reference = f"gguf:{packaged._smollm2()}"
+    assert pool.identity(reference) == pool.identity("smollm2-135m") == pool.get(reference).facts.identity
+    assert capsys.readouterr().err == ""
+
+
+@needs_smollm2
 def test_smollm2_shares_demonstrations_and_counts_what_it_saved(pool: ModelPool) -> None:
     model = pool.get("smollm2-135m")
     shown = "\n\n".join(f"Where is town number {i} ?\nAnswer: LOC\n\nWho made thing {i} ?\nAnswer: HUM" for i in range(4))

@@ -14,10 +14,14 @@ import os
 import secrets
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from fieldguide.errors import ModelError
+
+STALE_S = 3600.0
+"""Seconds after which an unfinished folder is taken for abandoned."""
 
 _quieting = threading.RLock()
 
@@ -69,6 +73,10 @@ def prepared_folder(name: str, make: Callable[[Path], None]) -> Path:
     if target.is_dir():
         return target
     draft = target.with_name(f"{target.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+    for left in target.parent.glob(f"{target.name}.*.tmp"):  # by a process that was killed
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime > STALE_S:
+                shutil.rmtree(left, ignore_errors=True)
     try:
         draft.mkdir(parents=True)
         make(draft)
