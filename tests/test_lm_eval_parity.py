@@ -45,7 +45,7 @@ def test_scores_equal_lm_evaluation_harness(real_task) -> None:
     assert isinstance(loaded, CausalModel)
     model = CausalModel(loaded.module, loaded.tokenizer, replace(loaded.facts, context=CONTEXT))
     asked = cases(_demonstrations(real_task("trec6")))
-    peer = HFLM(pretrained=loaded.module, tokenizer=loaded.tokenizer, batch_size=1, device="cpu", max_length=CONTEXT)
+    peer = HFLM(pretrained=loaded.module, tokenizer=loaded.tokenizer, batch_size=8, device="cpu", max_length=CONTEXT)
     pairs = [(prompt, option) for prompt, options in asked for option in options]
     theirs = [value for value, _ in peer.loglikelihood([Instance("loglikelihood", {}, pair, i) for i, pair in enumerate(pairs)], disable_tqdm=True)]
     together = [value for row in model.score([p for p, _ in asked], [o for _, o in asked]).totals for value in row]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import random
+import shutil
 import subprocess
 import sys
 import time
@@ -245,6 +247,27 @@ def test_a_local_folder_is_the_same_model(pool: ModelPool) -> None:
     assert np.array_equal(model.embed(["a text"]), pool.get("minilm-l6").embed(["a text"]))
     assert model.facts.identity == pool.identity(f"hf:{folder}") == pool.identity("minilm-l6")
     assert model.facts.licence == "apache-2.0"
+
+
+@needs_minilm
+def test_a_hub_id_is_read_from_the_hub_cache_without_a_network(pool: ModelPool, tmp_path: Path) -> None:
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    home = tmp_path / "hub" / "models--some-org--some-model"
+    (home / "refs").mkdir(parents=True)
+    (home / "refs" / "main").write_text(commit)
+    shutil.copytree(packaged._minilm(), home / "snapshots" / commit)
+    code = (
+        "from fieldguide.models.pool import ModelPool\n"
+        "p = ModelPool(); m = p.get('hf:some-org/some-model'); w = p.get('hf:some-org/some-model@main')\n"
+        "print(p.identity('hf:some-org/some-model'), m.facts.identity, w.facts.identity, m.facts.context, m.embed(['a text'])[0, 0])"
+    )
+    env = {**os.environ, "HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1"}
+    env.pop("HF_HUB_CACHE", None)
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
+    *named, context, value = ran.stdout.split()
+    assert named == [f"hub-{commit}"] * 3
+    assert (context, ran.stderr) == ("256", "")
+    assert np.isclose(float(value), pool.get("minilm-l6").embed(["a text"])[0, 0], atol=1e-6)
 
 
 @needs_minilm

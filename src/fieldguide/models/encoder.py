@@ -6,6 +6,7 @@ Legend: B texts in a batch, L tokens in the longest of them, D dims.
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -21,6 +22,9 @@ from fieldguide.records import Usage
 BATCH_TOKENS = 4096
 """Tokens in a batch, padding included: large enough to fill two cores, small enough to stay in their caches."""
 
+REMEMBERED = 200_000
+"""Texts whose vectors are kept (about 0.3 GB at 384 dims); past that all are forgotten."""
+
 
 class EncoderModel(Model):
     """An encoder of transformers, with pooling. Vectors are remembered by text; `uncached()` sets that aside."""
@@ -31,8 +35,15 @@ class EncoderModel(Model):
     def __init__(self, module: Any, tokenizer: Any, facts: ModelFacts, pooling: str = "mean") -> None:
         self.module, self.tokenizer, self.facts, self.pooling = module.eval(), tokenizer, facts, pooling
         self._known: dict[bytes, tuple[np.ndarray, int]] = {}
+        self._turn = threading.Lock()
 
     def _embed(self, texts: Sequence[str]) -> tuple[np.ndarray, Usage]:
+        with self._turn:
+            if len(self._known) > REMEMBERED:
+                self._known.clear()
+            return self._look_up(texts)
+
+    def _look_up(self, texts: Sequence[str]) -> tuple[np.ndarray, Usage]:
         names = [hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest() for text in texts]
         fresh = {name: text for name, text in zip(names, texts, strict=True) if name not in self._known or not meter.may_use_cache()}
         computed = self._compute(fresh)

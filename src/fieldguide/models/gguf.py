@@ -6,6 +6,8 @@ tenth of the time.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import sys
 from pathlib import Path
 from typing import Any
@@ -42,7 +44,7 @@ def _dequantise(path: Path, folder: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     try:  # a damaged file can raise anything
-        with quiet():
+        with quiet(), contextlib.redirect_stderr(io.StringIO()):  # the progress bar of dequantising has no switch
             tokenizer = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
             model: Any = AutoModelForCausalLM.from_pretrained(path.parent, gguf_file=path.name, dtype=torch.float32)
             model.hf_quantizer = None

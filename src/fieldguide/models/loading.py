@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import io
 import json
 import os
 import secrets
@@ -102,8 +101,7 @@ def quiet() -> Iterator[None]:
         logging.set_verbosity_error()
         logging.disable_progress_bar()
         try:
-            with contextlib.redirect_stderr(io.StringIO()):  # one progress bar has no switch
-                yield
+            yield
         finally:
             logging.set_verbosity(level)
             if bars:

@@ -1,8 +1,9 @@
 """What will be tried: label counts × approaches × seeds, in the order in which a budget is spent on them.
 
 The plan is a pure function of task, approaches and settings, so that a study that is stopped and started again walks the same
-path. Order: the first seed of every approach, smallest label count first, then the next seeds; and within a seed the approaches
-that cost seconds before those that prompt or tune a network, so that a small budget still sees whole learning curves.
+path. Order: first the approaches that cost seconds, every seed of them, so that a small budget still sees whole learning curves;
+then those that prompt or tune a network, seed by seed: the smallest label count, which tells their pace, then all labels, which
+the verdict is about, then what lies between.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ def make_plan(task: Task, approaches: Sequence[Approach], pool: ModelPool, *, se
     train, select, certify = task[Role.TRAIN], shared_order(task[Role.SELECT]), shared_order(task[Role.CERTIFY])
     rungs = ladder(len(train))
     subsets = {(n, s): tuple(row.id for row in nested_subset(train, n, s)) for n in rungs for s in range(seed, seed + seeds)}
-    trials: list[tuple[tuple[int, bool, int, int], Trial]] = []
+    trials: list[tuple[tuple[bool, int, int, int], Trial]] = []
     unsuited = []
     for place, approach in enumerate(approaches):
         if why := approach.unsuited(task.spec):
@@ -68,9 +69,17 @@ def make_plan(task: Task, approaches: Sequence[Approach], pool: ModelPool, *, se
                 ids = subsets[n, s] if n else ()
                 calls = approach.calls(n, len(chosen) + len(tested), task.spec)
                 trial = Trial(approach, n, s, ids, tuple(chosen), tuple(tested), task.fingerprint, identities, calls)
-                trials.append(((s, approach.family in DEAR, n, place), trial))
+                dear = approach.family in DEAR
+                trials.append(((dear, s, _turn(n, rungs) if dear else n, place), trial))
     trials.sort(key=lambda item: item[0])
     return Plan(tuple(trial for _, trial in trials), rungs, tuple(unsuited))
+
+
+def _turn(n: int, rungs: Sequence[int]) -> int:
+    """When a label count has its turn: none and the smallest, then all, then the rest as they come."""
+    if n <= rungs[0]:
+        return 0
+    return 1 if n == rungs[-1] else 1 + rungs.index(n)
 
 
 def refusal(approach: Approach, why: str) -> TrialRecord:
