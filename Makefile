@@ -22,7 +22,7 @@ $(VENV)/.dev: $(VENV)/.installed requirements-lm-eval.txt
 install: $(VENV)/.installed
 
 demo: $(VENV)/.installed
-	$(BIN)/fieldguide decide examples/support/messages.csv --target intent --inputs text --budget 4m
+	$(BIN)/fieldguide decide examples/support/messages.csv --target intent --budget 5m
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest

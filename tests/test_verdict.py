@@ -429,3 +429,12 @@ def test_large_study_is_judged_in_seconds(metric):
     began = time.process_time()
     reach(evidence, tolerance=0.02, constraints=Constraints(), machine_price_usd_per_hour=0.1)
     assert time.process_time() - began < 5
+
+
+def test_an_approach_stopped_short_of_all_labels_is_not_called_worse():
+    world = World().add("linear-probe", 0.9).add("fine-tune", {16: 0.4}, family="tuning")
+    world.add("fine-tune", {1024: 0.0}, family="tuning", status="skipped", error="The budget ended before this trial.")
+    verdict = world.verdict()
+    assert named(verdict, "fine-tune").status == "cannot tell"
+    assert "budget ended before its trial with 1,024" in named(verdict, "fine-tune").reason
+    assert doubt(verdict, "all 1,024 labels")

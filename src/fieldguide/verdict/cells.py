@@ -69,6 +69,12 @@ class Entry:
         return self.cells[-1]
 
     @property
+    def unreached(self) -> int:
+        """The largest label count that was planned for it and never reached, if that is more than it stands at; else 0."""
+        most = max((record.n_labels for record in self.with_status("skipped")), default=0)
+        return most if self.cells and most > self.cell.n_labels else 0
+
+    @property
     def trivial(self) -> bool:
         """Whether it is the baseline that looks at no input."""
         return self.first.family == "baseline" and self.first.approach["name"] == "majority"

@@ -56,7 +56,13 @@ def _about_budget(found: Findings) -> list[str]:
     unseen = [called(entry) for entry in found.entries if entry.with_status("skipped") and not entry.cells]
     tail = f", so nothing is known of {_listed(unseen)}" if unseen else ""
     planned = sum(record.status != "unsuited" for record in records)
-    return [f"The budget ended before {skipped:,} of the {planned:,} planned trials{tail}."]
+    said = [f"The budget ended before {skipped:,} of the {planned:,} planned trials{tail}."]
+    short = [entry for entry in found.entries if entry.unreached]
+    if short:
+        most = max(entry.unreached for entry in short)
+        named = _listed([f"{called(entry)} (to {entry.cell.n_labels:,})" for entry in short])
+        said.append(f"Not every approach was measured with all {most:,} labels: {named}; a larger budget would say what more labels bring.")
+    return said
 
 
 def _about_rows(found: Findings) -> list[str]:

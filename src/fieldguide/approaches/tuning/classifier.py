@@ -79,8 +79,11 @@ class Classifier(torch.nn.Module):
         """Encoder, tokeniser and head into the folder; the few plain values that loading needs besides."""
         from safetensors.torch import save_file
 
-        self.encoder.save_pretrained(folder / "encoder")
-        self.tokenizer.save_pretrained(folder / "encoder")
+        from fieldguide.models.loading import quiet
+
+        with quiet():
+            self.encoder.save_pretrained(folder / "encoder")
+            self.tokenizer.save_pretrained(folder / "encoder")
         save_file({"weight": self.head.weight.detach().contiguous(), "bias": self.head.bias.detach()}, folder / "head.safetensors")
         return {"labels": self.head.out_features, "max_tokens": self.max_tokens, "dropout": self.dropout.p}
 
