@@ -17,7 +17,7 @@ rows that both answered.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,13 +62,13 @@ class Comparison:
     """The level of each single bound."""
 
 
-def compare(ruler: Ruler, name: str, cells: Sequence[Cell], cost: Mapping[str, tuple], feasible: Sequence[str]) -> Comparison:
+def compare(ruler: Ruler, name: str, cells: Sequence[Cell], feasible: Sequence[str]) -> Comparison:
     """Compare cells (one an approach) on the metric called `name`; only approaches whose key is in `feasible` can be the best.
 
-    Of equal estimates the one from more rows comes first, then the one of lower `cost`.
+    Of equal estimates the one from more rows comes first, then the one that was planned first.
     """
     ranks, rows = ranking(ruler, name, cells), {cell.key: len(cell.rows) for cell in cells}
-    order = tuple(sorted(ranks, key=lambda key: (-round(ranks[key], 9), -rows[key], cost[key])))
+    order = tuple(sorted(ranks, key=lambda key: (-round(ranks[key], 9), -rows[key])))
     able = {cell.key: cell for cell in cells if cell.key in feasible}
     if not able:
         return Comparison(None, {}, order, LEVEL)

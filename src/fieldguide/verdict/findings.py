@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from fieldguide.stats.paired import simultaneous_level
@@ -13,6 +13,9 @@ from fieldguide.verdict.evidence import Evidence
 from fieldguide.verdict.feasible import Running, objections, running
 from fieldguide.verdict.measure import LEVEL, Ruler
 from fieldguide.verdict.verdict import Constraints
+
+EQUALLY_CHEAP = 1.5
+"""Costs are wall-clock measurements: up to this ratio they count as equal."""
 
 
 @dataclass(frozen=True)
@@ -54,15 +57,20 @@ def find(evidence: Evidence, tolerance: float, constraints: Constraints, machine
     costs = {key: running(entry.cell, machine_price_usd_per_hour) for key, entry in measured.items()}
     against = {key: objections(entry.cell, entry.local, costs[key], constraints) for key, entry in measured.items()}
     feasible = [key for key, entry in measured.items() if not against[key] and not entry.trivial]
-    cheap = {key: (costs[key].per_1k_usd, entry.cell.fit_s, key) for key, entry in measured.items()}
-    comparison = compare(ruler, evidence.metric, [entry.cell for entry in measured.values()], cheap, feasible)
+    comparison = compare(ruler, evidence.metric, [entry.cell for entry in measured.values()], feasible)
     bounded = [key for key, loss in comparison.losses.items() if loss.high <= tolerance]
-    recommended = min(bounded, key=lambda key: cheap[key]) if bounded else comparison.best
+    recommended = _cheapest(bounded, costs, comparison.order) if bounded else comparison.best
     settle = None if bounded or not comparison.best else _rows_to_settle(ruler, evidence.metric, measured, comparison, tolerance)
     return Findings(
         evidence, ruler, tuple(entries), tolerance, constraints, costs, against, comparison, recommended, bool(bounded), settle,
         _beats_trivial(ruler, evidence.metric, measured, feasible),
     )  # fmt: skip
+
+
+def _cheapest(keys: Sequence[str], costs: Mapping[str, Running], order: Sequence[str]) -> str:
+    """The cheapest to run; of those that cost about as much, the one that measured best. So jitter in timings does not decide."""
+    floor = min(costs[key].per_1k_usd for key in keys)
+    return next(key for key in order if key in keys and costs[key].per_1k_usd <= floor * EQUALLY_CHEAP)
 
 
 def _rows_to_settle(ruler: Ruler, name: str, measured: Mapping[str, Entry], comparison: Comparison, tolerance: float) -> int | None:
