@@ -14,18 +14,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fieldguide import __version__
-from fieldguide.approaches.approach import Approach, Solver, make
+from fieldguide.approaches.approach import Approach, Solver
 from fieldguide.errors import RunError, UserError
 from fieldguide.models.pool import ModelPool
-from fieldguide.records import Inputs, Prediction, fingerprint, plain
-from fieldguide.registry import names
-from fieldguide.study.plan import Plan, make_plan, refusal
-from fieldguide.study.run import Step, Study, answers_of, targets_of
+from fieldguide.records import Inputs, Prediction, plain
+from fieldguide.study.plan import Plan, make_plan
+from fieldguide.study.run import Step, Study
 from fieldguide.study.settings import Settings
-from fieldguide.study.trial import TrialRecord
+from fieldguide.study.setup import chosen_approaches, permitted, run_folder
 from fieldguide.tasks.build import read_task
-from fieldguide.tasks.task import Role, Task
-from fieldguide.verdict.evidence import Evidence
+from fieldguide.tasks.task import Task
+from fieldguide.verdict.evidence import collect
 from fieldguide.verdict.io import read as read_verdict
 from fieldguide.verdict.io import write as write_verdict
 from fieldguide.verdict.recommend import reach
@@ -33,6 +32,10 @@ from fieldguide.verdict.verdict import Constraints, Verdict
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+FRAME = "frame:"
+"""Stands in a study's settings where the rows came from a data frame."""
 
 
 @dataclass(frozen=True)
@@ -63,37 +66,33 @@ def decide(
     Writes `verdict.json`, `report.html` and `winner/` into the run folder. Raises `UserError` for anything the user can mend.
     """
     pool = pool or ModelPool()
-    frame = None
+    path = data if data is None or isinstance(data, (str, Path)) else FRAME
     if resume is not None:
-        folder = Path(resume)
-        resolved = Settings.read(folder / "study.json").changed(**settings)
-        if data is None and resolved.data.startswith("frame:"):
+        chosen = Settings.read(Path(resume) / "study.json").changed(**settings)
+        if path is None and chosen.data == FRAME:
             raise RunError("This study was made from a data frame; give the same frame again to continue it.")
+    elif path is None:
+        raise UserError("There is nothing to decide on; give a file, a folder, hf:name or a data frame.")
     else:
-        if data is None:
-            raise UserError("There is nothing to decide on; give a file, a folder, hf:name or a data frame.")
-        resolved = _settings("frame:" if not isinstance(data, (str, Path)) else str(data), settings)
-    if data is not None and not isinstance(data, (str, Path)):
-        frame = data
-    approaches = chosen_approaches(resolved, pool)
+        chosen = _settings(str(path), settings)
+    approaches = chosen_approaches(chosen, pool)
     task = read_task(
-        resolved.data if frame is None else frame,
-        target=resolved.target,
-        inputs=resolved.inputs,
-        kind=resolved.kind,
-        metric=resolved.metric,
-        descriptions=resolved.descriptions,
-        seed=resolved.seed,
+        data if path == FRAME else chosen.data,
+        target=chosen.target,
+        inputs=chosen.inputs,
+        kind=chosen.kind,
+        metric=chosen.metric,
+        descriptions=chosen.descriptions,
+        seed=chosen.seed,
     )
-    if resume is None:
-        folder = _run_folder(task, resolved, out)
-    resolved.write(folder / "study.json")
-    return _study(task, approaches, resolved, folder, pool, progress)
+    folder = run_folder(task, chosen, out) if resume is None else Path(resume)
+    chosen.write(folder / "study.json")
+    return _study(task, approaches, chosen, folder, pool, progress)
 
 
 def _study(task: Task, approaches: Sequence[Approach], settings: Settings, folder: Path, pool: ModelPool, progress: Callable[[Step], None]) -> Run:
     began = time.perf_counter()
-    approaches, remote = _permitted(approaches, settings, pool)
+    approaches, remote = permitted(approaches, settings, pool)
     plan = make_plan(
         task,
         approaches,
@@ -105,7 +104,7 @@ def _study(task: Task, approaches: Sequence[Approach], settings: Settings, folde
     plan = replace(plan, unsuited=(*plan.unsuited, *remote))
     study = Study(task, plan, settings.limit, folder, pool, settings.machine_price, progress)
     records = study.run()
-    evidence = _evidence(task, plan, records, settings, folder, began)
+    evidence = collect(task, plan, records, settings, folder / "journal.sqlite", _provenance(plan, settings, began))
     constraints = Constraints(settings.max_latency_p95, settings.max_cost_per_1k, settings.local_only)
     verdict = reach(
         evidence,
@@ -151,76 +150,18 @@ def verdict_of(run: str | Path) -> Verdict:
     return read_verdict(_existing(Path(run) / "verdict.json"))
 
 
-def chosen_approaches(settings: Settings, pool: ModelPool) -> list[Approach]:
-    """The approaches of a study: all, or those named, once with each model that can serve them."""
-    chosen = settings.approaches or names("approach")
-    found: list[Approach] = []
-    for name in chosen:
-        default = make(name)
-        if not settings.models or not default.needs:
-            found.append(default)
-            continue
-        for reference in settings.models:
-            facts = pool.get(reference).facts
-            if default.needs & facts.can and default.model_type in ("", facts.type):
-                found.append(make(name, model=reference))
-    if not found:
-        raise UserError(f"None of the models {', '.join(settings.models)} can serve the approaches {', '.join(chosen)}; name others.")
-    return found
-
-
-def _permitted(approaches: Sequence[Approach], settings: Settings, pool: ModelPool) -> tuple[list[Approach], list[TrialRecord]]:
-    """With `local_only`, approaches whose model runs elsewhere are never called; they are struck out before anything is sent."""
-    if not settings.local_only:
-        return list(approaches), []
-    remote = [a for a in approaches if not all(pool.get(reference).facts.local for reference in a.models())]
-    return [a for a in approaches if a not in remote], [refusal(a, "It sends texts to another machine, and --local-only forbids that.") for a in remote]
-
-
-def _run_folder(task: Task, settings: Settings, out: str | Path | None) -> Path:
-    """A folder of this study's own: the one asked for, else runs/<name>; a folder that holds another study is never reused."""
-    mark = fingerprint(task.fingerprint)
-    candidates = [Path(out)] if out else [Path("runs") / (task.spec.name + (f"-{i}" if i > 1 else "")) for i in range(1, 1000)]
-    for folder in candidates:
-        stamp = folder / "task.fingerprint"
-        if stamp.is_file() and stamp.read_text().strip() == mark:
-            return folder
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            continue
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            stamp.write_text(mark + "\n")
-        except OSError as error:
-            raise UserError(f"The run folder {folder} cannot be written ({error.strerror}); choose another with --out.") from error
-        return folder
-    raise RunError(f"The folder {candidates[-1]} already holds something else; choose another with --out.")
-
-
-def _evidence(task: Task, plan: Plan, records: Sequence[TrialRecord], settings: Settings, folder: Path, began: float) -> Evidence:
-    predictions = answers_of(folder / "journal.sqlite", records)
-    models = {ref: identity for trial in plan.trials for ref, identity in trial.identities.items()}
-    return Evidence(
-        task={**task.spec.to_json(), "fingerprint": task.fingerprint, "source": task.source},
-        metric=task.spec.metric,
-        rows={role.value: len(task[role]) for role in Role},
-        targets=targets_of(task[Role.CERTIFY]),
-        select_targets=targets_of(task[Role.SELECT]),
-        records=tuple(records),
-        answers={key: {row: p.value for row, p in found.items()} for key, found in predictions.items()},
-        ladder=plan.ladder,
-        budget=settings.limit.text,
-        notes=task.notes,
-        provenance={
-            "fieldguide": __version__,
-            "python": platform.python_version(),
-            "platform": f"{platform.system()} {platform.machine()}",
-            "date": datetime.now(UTC).isoformat(timespec="seconds"),
-            "command": " ".join(sys.argv[1:]) if sys.argv and sys.argv[0].endswith("fieldguide") else "",
-            "models": models,
-            "seeds": list(range(settings.seed, settings.seed + settings.seeds)),
-            "this_session_s": round(time.perf_counter() - began, 3),
-        },
-    )
+def _provenance(plan: Plan, settings: Settings, began: float) -> dict[str, Any]:
+    """What is needed to run a study again, in plain values."""
+    return {
+        "fieldguide": __version__,
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": " ".join(sys.argv[1:]) if sys.argv and sys.argv[0].endswith("fieldguide") else "",
+        "models": {reference: identity for trial in plan.trials for reference, identity in trial.identities.items()},
+        "seeds": list(range(settings.seed, settings.seed + settings.seeds)),
+        "this_session_s": round(time.perf_counter() - began, 3),
+    }
 
 
 def _hand_over(verdict: Verdict, study: Study) -> Verdict:

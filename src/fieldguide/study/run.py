@@ -13,7 +13,7 @@ from fieldguide.approaches.approach import FitContext, Solver
 from fieldguide.errors import RunError
 from fieldguide.models.meter import uncached
 from fieldguide.models.pool import ModelPool
-from fieldguide.records import Inputs, Prediction, Row, Usage
+from fieldguide.records import Inputs, Prediction, Usage
 from fieldguide.study.budget import Budget
 from fieldguide.study.journal import Journal
 from fieldguide.study.plan import Plan
@@ -200,7 +200,3 @@ def answers_of(journal_path: Path, records: Sequence[TrialRecord]) -> dict[str, 
         return {record.key: journal.answers(record.key) for record in records if record.status == "done"}
     finally:
         journal.close()
-
-
-def targets_of(rows: Sequence[Row]) -> dict[str, str]:
-    return {row.id: row.target for row in rows}

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from fieldguide.study.plan import Plan
+from fieldguide.study.run import answers_of
+from fieldguide.study.settings import Settings
 from fieldguide.study.trial import TrialRecord
+from fieldguide.tasks.task import Role, Task
 
 
 @dataclass(frozen=True)
@@ -32,3 +37,21 @@ class Evidence:
     budget: str = ""
     notes: tuple[str, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
+
+
+def collect(task: Task, plan: Plan, records: Sequence[TrialRecord], settings: Settings, journal: Path, provenance: Mapping[str, Any]) -> Evidence:
+    """The evidence of a study that has run: its records, and the answers in its journal."""
+    predictions = answers_of(journal, records)
+    return Evidence(
+        task={**task.spec.to_json(), "fingerprint": task.fingerprint, "source": task.source},
+        metric=task.spec.metric,
+        rows={role.value: len(task[role]) for role in Role},
+        targets={row.id: row.target for row in task[Role.CERTIFY]},
+        select_targets={row.id: row.target for row in task[Role.SELECT]},
+        records=tuple(records),
+        answers={key: {row: p.value for row, p in found.items()} for key, found in predictions.items()},
+        ladder=plan.ladder,
+        budget=settings.limit.text,
+        notes=task.notes,
+        provenance=provenance,
+    )

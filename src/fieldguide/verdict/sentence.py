@@ -67,30 +67,31 @@ def _threat(found: Findings) -> str:
 
 
 def crossing(found: Findings) -> str:
-    """A sentence where prompting leads at the smallest label count and training at the largest; else ""."""
-    prompted = [entry for entry in found.measured.values() if entry.first.family == "prompting"]
-    trained = [e for e in found.measured.values() if e.first.family != "prompting" and not e.trivial]
-    counts = sorted({cell.n_labels for entry in trained for cell in entry.cells if cell.n_labels})
-    if not prompted or len(counts) < 2:
+    """A sentence where an approach without training leads at the smallest label count and training at the largest; else ""."""
+    entries = [entry for entry in found.measured.values() if not entry.trivial]
+    untrained = [entry for entry in entries if entry.first.family == "prompting" or not entry.cell.n_labels]
+    trained = [entry for entry in entries if entry not in untrained]
+    counts = sorted({cell.n_labels for entry in trained for cell in entry.cells})
+    if not untrained or len(counts) < 2:
         return ""
-    leads = {n: lead for n in counts if (lead := _prompting_leads(found, prompted, trained, n)) is not None}
-    last = max((n for n, lead in leads.items() if lead), default=-1)
-    if not leads or last < 0 or last == max(leads) or not all(lead for n, lead in leads.items() if n <= last):
+    leads = {n: lead for n in counts if (lead := _leader(found, untrained, trained, n)) is not None}
+    ahead = [n for n, lead in leads.items() if lead in untrained]
+    if not ahead or ahead != list(leads)[: len(ahead)] or len(ahead) == len(leads):
         return ""
-    first = min(n for n in leads if n > last)
-    return f"In these trials prompting led up to {count(last, 'label')}; training led from {first:,}."
+    first = list(leads)[len(ahead)]
+    return f"In these trials {called(leads[ahead[-1]])} led up to {count(ahead[-1], 'label')}; training led from {first:,}."
 
 
-def _prompting_leads(found: Findings, prompted: list[Entry], trained: list[Entry], n: int) -> bool | None:
-    """Whether the best prompted cell that `n` labels allow beats the best cell trained on n, on rows that all of them answered."""
-    first = [cells[-1] for entry in prompted if (cells := [cell for cell in entry.cells if cell.n_labels <= n])]
-    second = [cell for entry in trained for cell in entry.cells if cell.n_labels == n]
+def _leader(found: Findings, untrained: list[Entry], trained: list[Entry], n: int) -> Entry | None:
+    """Who is best with `n` labels, on rows that all answered: cells trained on n, and untrained ones that need no more than n."""
+    second = [(entry, cell) for entry in trained for cell in entry.cells if cell.n_labels == n]
+    first = [(entry, cells[-1]) for entry in untrained if (cells := [cell for cell in entry.cells if cell.n_labels <= n])]
     if not first or not second:
         return None
-    rows = _shared([*first, *second])
+    rows = _shared([cell for _, cell in (*second, *first)])
     if not rows.size:
         return None
-    return max(found.ruler.value(found.metric, c, rows) for c in first) > max(found.ruler.value(found.metric, c, rows) for c in second)
+    return max((*second, *first), key=lambda pair: found.ruler.value(found.metric, pair[1], rows))[0]
 
 
 def _shared(cells: list[Cell]) -> np.ndarray:
