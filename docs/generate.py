@@ -37,7 +37,7 @@ VERBS = ["decide", "predict", "report", "approaches"]
 def house() -> str:
     lines = ["fieldguide/"]
     lines += [line for name in ORDER for line in branch(SOURCE / name, 1)]
-    unknown = sorted(p.name for p in SOURCE.iterdir() if p.name not in ORDER and not p.name.startswith("__"))
+    unknown = sorted(p.name for p in SOURCE.iterdir() if p.name not in ORDER and not p.name.startswith("__") and p.stat().st_size)
     assert not unknown, f"the house has no place for {unknown}"
     return (
         "# The house\n\nRooms in one direction: an import may point only to a room further up this list (`tests/test_imports.py` parses them). "
