@@ -60,6 +60,12 @@ def test_label_subsets_are_nested_and_hold_rare_labels() -> None:
     assert len(nested_subset(rows, 10_000, 0)) == len(rows)
 
 
+def test_a_subset_too_small_for_every_label_is_not_made_of_rare_ones() -> None:
+    rows = [Row(f"r{i}", {"text": str(i)}, "often" if i % 2 else f"rare{i % 80:02}") for i in range(800)]
+    held = [sum(row.target == "often" for row in nested_subset(rows, 8, seed)) for seed in range(20)]
+    assert sum(held) >= 18, "the label of every other row is among the first"
+
+
 def test_plan_is_pure_and_shares_rows() -> None:
     task = toy()
     approaches = [make("majority"), make("tfidf-logreg")]

@@ -105,12 +105,17 @@ class Task:
         return replace(self, notes=(*self.notes, *notes))
 
 
+MANY_LABELS = 16
+
+
 def nested_subset(rows: Sequence[Row], size: int, seed: int) -> tuple[Row, ...]:
     """The first `size` rows of one order fixed by `seed`: the 16 labels of a seed are inside its 64.
 
-    The order deals the labels out in turn (rarest first within a round, shuffled within a label), so that a small subset
-    holds as many labels as it can; past the first `4 × labels` rows it follows the natural mix, so that larger subsets keep
-    the file's own proportions. Targets that cannot be dealt out as labels are simply shuffled.
+    The order deals the labels out in turn, shuffled within a label, so that a small subset holds as many labels as it can;
+    past the first `4 × labels` rows it follows the natural mix, so that larger subsets keep the file's own proportions. A round
+    starts with the rarest label; where there are more than 16 labels it starts with those that a plain draw meets first, which
+    are mostly the frequent ones, since a subset too small for every label should not be made of rare ones. Targets that cannot
+    be dealt out as labels are simply shuffled.
     """
     import numpy as np
 
@@ -124,8 +129,8 @@ def nested_subset(rows: Sequence[Row], size: int, seed: int) -> tuple[Row, ...]:
     rounds = 4 if len(queues) * 4 <= len(rows) else 0
     order: list[Row] = []
     for i in range(rounds):
-        present = sorted((q for q in queues.values() if len(q) > i), key=len)
-        order += [q[i] for q in present]
+        present = [q for q in queues.values() if len(q) > i]
+        order += [q[i] for q in (present if len(queues) > MANY_LABELS else sorted(present, key=len))]
     dealt = {row.id for row in order}
     order += [row for row in shuffled if row.id not in dealt]
     return tuple(order[:size])
