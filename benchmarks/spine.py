@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 from fieldguide import api
-from fieldguide.cli.progress import duration, progress
+from fieldguide.cli.progress import display, duration
 from fieldguide.verdict.verdict import CurvePoint, Estimate, Standing, Verdict
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -46,26 +46,27 @@ def main() -> None:
     for name in options.only.split(",") if not options.table else ():
         began = time.perf_counter()
         print(f"== {name}", file=sys.stderr, flush=True)
-        with progress() as show:
-            run = api.decide(DATA / name, target=SETS[name][0], budget=options.budget, out=options.out / name, progress=show)
+        with display() as show:
+            run = api.decide(DATA / name, target=SETS[name][0], budget=options.budget, out=options.out / name, progress=show.step)
         print(f"{name}: {run.verdict.sentence} ({duration(time.perf_counter() - began)})", flush=True)
-        write_page(options.out, options.budget)
+        write_page(options.out)
     if options.table:
-        write_page(options.out, options.budget)
+        write_page(options.out)
 
 
-def write_page(folder: Path, budget: str) -> None:
+def write_page(folder: Path) -> None:
     """The results page, from every finished run in `folder`."""
     verdicts = {name: api.verdict_of(folder / name) for name in SETS if (folder / name / "verdict.json").is_file()}
     parts = [
         "# Eight real sets, from file to verdict\n",
-        f"Made by `python benchmarks/spine.py --budget {budget}` on two cores; the machine was shared, so seconds are rough. Quality is accuracy on the",
-        "*certify* rows, with its 95 % interval: mean over seeds, resampled over rows and seeds, or Wilson where there is one seed. Prompted approaches answer",
-        "75 certify rows, the others all of them. `fit` is the median seconds of one fit; `p95` is of single answers. A dash is a trial that the budget did not reach.\n",
+        "Made by `OMP_NUM_THREADS=1 python benchmarks/spine.py --budget 8m`, two sets at a time on two cores that other work shared, so seconds are rough.",
+        "A set with another budget below was continued with it. Quality is accuracy on the *certify* rows, with its 95 % interval: mean over seeds, resampled",
+        "over rows and seeds, or Wilson where there is one seed (which then says nothing of other label draws). Prompted approaches answer 75 certify rows, the",
+        "others all of them. `fit` is the median seconds of one fit; `p95` is of single answers. A dash is a trial that was not planned or not reached.\n",
     ]
     if NOTES.is_file():
         parts.append(NOTES.read_text(encoding="utf-8"))
-    parts += ["## What won\n", "| set | recommended | quality | labels | sure? | best estimate | study took |", "|---|---|---|---|---|---|---|"]
+    parts += ["## What won\n", "| set | recommended | quality | labels | sure? | best estimate | budget |", "|---|---|---|---|---|---|---|"]
     parts += [summary(name, verdict) for name, verdict in verdicts.items()]
     for name, verdict in verdicts.items():
         parts += ["", *section(name, verdict)]
@@ -77,9 +78,9 @@ def summary(name: str, verdict: Verdict) -> str:
     by_key = {s.key: s for s in verdict.standings}
     won, best = by_key.get(verdict.recommended or ""), by_key.get(verdict.best or "")
     if won is None:
-        return f"| {name} | nothing feasible | – | – | – | – | {duration(verdict.seconds)} |"
+        return f"| {name} | nothing feasible | – | – | – | – | {verdict.budget} |"
     sure = "yes" if verdict.sure else "not enough rows"
-    return f"| {name} | {won.title} | {shown(won.quality)} | {won.n_labels:,} | {sure} | {best.title if best else '–'} | {duration(verdict.seconds)} |"
+    return f"| {name} | {won.title} | {shown(won.quality)} | {won.n_labels:,} | {sure} | {best.title if best else '–'} | {verdict.budget} |"
 
 
 def section(name: str, verdict: Verdict) -> list[str]:
@@ -97,7 +98,7 @@ def approach_row(standing: Standing, counts: list[int], verdict: Verdict) -> str
     cells = [shown(points[n].quality) if n in points else "–" for n in counts]
     f1 = shown(standing.metrics.get("macro_f1"))
     p95 = f"{standing.latency_p95_s * 1000:.1f}" if standing.latency_p95_s is not None else "–"
-    cost = f"{standing.cost_per_1k_usd:.5f}" if standing.cost_per_1k_usd is not None else "–"
+    cost = f"{standing.cost_per_1k_usd:.2g}" if standing.cost_per_1k_usd is not None else "–"
     fit = f"{standing.fit_s:.1f}" if standing.fit_s is not None else "–"
     name = f"**{standing.title}**" if standing.key == verdict.recommended else standing.title
     return f"| {name} | " + " | ".join(cells) + f" | {f1} | {fit} | {p95} | {cost} | {standing.status} |"

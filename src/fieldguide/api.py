@@ -56,6 +56,7 @@ def decide(
     out: str | Path | None = None,
     resume: str | Path | None = None,
     progress: Callable[[Step], None] = lambda step: None,
+    say: Callable[[str], None] = lambda text: None,
     pool: ModelPool | None = None,
     **settings: Any,
 ) -> Run:
@@ -63,7 +64,8 @@ def decide(
 
     `data` is a file (CSV, TSV, JSON Lines, Parquet), a folder with train and test files, `hf:name`, or a data frame. `settings`
     are the fields of `Settings`. A run folder that already holds the same study is continued; `resume` names one outright.
-    Writes `verdict.json`, `report.html` and `winner/` into the run folder. Raises `UserError` for anything the user can mend.
+    `progress` is told where the study stands, `say` each sentence about what was inferred, dropped or moved. Writes
+    `verdict.json`, `report.html` and `winner/` into the run folder. Raises `UserError` for anything the user can mend.
     """
     pool = pool or ModelPool()
     path = data if data is None or isinstance(data, (str, Path)) else FRAME
@@ -85,6 +87,8 @@ def decide(
         descriptions=chosen.descriptions,
         seed=chosen.seed,
     )
+    for note in task.notes:
+        say(note)
     folder = run_folder(task, chosen, out) if resume is None else Path(resume)
     chosen.write(folder / "study.json")
     return _study(task, approaches, chosen, folder, pool, progress)

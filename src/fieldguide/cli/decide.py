@@ -41,7 +41,7 @@ def decide(
     if resume is not None and data is not None:
         raise UserError("Give either DATA or --continue RUN, not both; a run remembers its data.")
     from fieldguide import api
-    from fieldguide.cli.progress import progress
+    from fieldguide.cli.progress import display
 
     given: dict[str, Any] = {
         "target": target,
@@ -63,8 +63,8 @@ def decide(
         "exhaustive": exhaustive or None,
     }
     settings = {name: value for name, value in given.items() if value is not None}
-    with progress() as show:
-        run = api.decide(data, out=out, resume=resume, progress=show, **settings)
+    with display() as show:
+        run = api.decide(data, out=out, resume=resume, progress=show.step, say=show.say, **settings)
     if as_json:
         print(api.describe_json(run.verdict))
         return

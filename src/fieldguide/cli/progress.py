@@ -1,30 +1,45 @@
-"""A progress line on standard error: what runs now, how far the study is, how long it may still take."""
+"""What a person sees on standard error while a study runs: what was understood of the data, then where the study stands."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from fieldguide.study.run import Step
 
 
+@dataclass(frozen=True)
+class Display:
+    """`step` shows where the study stands, `say` a sentence that stays."""
+
+    step: Callable[[Step], None]
+    say: Callable[[str], None]
+
+
 @contextmanager
-def progress() -> Iterator[Callable[[Step], None]]:
-    """Yields the callback that a study reports to: one live line on a terminal, one plain line a trial elsewhere."""
+def display() -> Iterator[Display]:
+    """One live line on a terminal; elsewhere a plain line for each trial."""
     if not sys.stderr.isatty():
-        yield lambda step: print(_line(step), file=sys.stderr, flush=True)
+        yield Display(_print_step, lambda text: print(text, file=sys.stderr, flush=True))
         return
     from rich.console import Console
 
     console = Console(stderr=True)
     with console.status("Reading the data", spinner="dots") as status:
-        yield lambda step: status.update(_line(step))
+        yield Display(lambda step: status.update(_line(step)), lambda text: console.print(text, markup=False, highlight=False))
+
+
+def _print_step(step: Step) -> None:
+    if not step.detail:
+        print(_line(step), file=sys.stderr, flush=True)
 
 
 def _line(step: Step) -> str:
     left = "" if step.left_s is None else f" · about {duration(step.left_s)} left"
-    return f"{step.done}/{step.total} {step.message}{left}"
+    detail = f" · {step.detail}" if step.detail else ""
+    return f"{step.done}/{step.total} {step.message}{detail}{left}"
 
 
 def duration(seconds: float) -> str:

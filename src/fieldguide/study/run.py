@@ -35,6 +35,8 @@ class Step:
     total: int
     left_s: float | None
     """An estimate of the seconds left; None while nothing is known."""
+    detail: str = ""
+    """Where the trial itself stands; empty when it starts."""
 
 
 @dataclass
@@ -52,6 +54,8 @@ class Study:
     """approach key → (seconds, work) of its largest finished trial."""
     _committed: float = 0.0
     """Spent of the budget, in its own unit."""
+    _step: Step = Step("", 0, 0, None)
+    """The last step shown."""
 
     def run(self) -> list[TrialRecord]:
         """Every trial's record, in plan order; what the budget did not reach is "skipped"."""
@@ -69,7 +73,8 @@ class Study:
             if record is None and not self._affordable(trial):
                 records.append(self._blank(trial, "skipped", "The budget ended before this trial."))
                 continue
-            self.progress(Step(trial.label, i, len(trials), self._left_s(trials[i:])))
+            self._step = Step(trial.label, i, len(trials), self._left_s(trials[i:]))
+            self.progress(self._step)
             if record is None:
                 record = self._attempt(trial, journal)
                 journal.finish(record)
@@ -133,7 +138,8 @@ class Study:
         by_id = {row.id: row for row in self.task[Role.TRAIN]}
         train = [by_id[i] for i in trial.train_ids]
         folder.mkdir(parents=True, exist_ok=True)
-        solver = trial.approach.fit(self.task.spec, train, context=FitContext(seed=trial.seed, workdir=folder, models=self.pool))
+        context = FitContext(seed=trial.seed, workdir=folder, models=self.pool, progress=self._detail)
+        solver = trial.approach.fit(self.task.spec, train, context=context)
         solver.save(folder)
         return solver
 
@@ -142,6 +148,7 @@ class Study:
         known = journal.answers(trial.key)
         missing = [i for i in (*trial.select_ids, *trial.certify_ids) if i not in known]
         for start in range(0, len(missing), BATCH):
+            self._detail("answering", start / len(missing))
             ids = missing[start : start + BATCH]
             began = time.perf_counter()
             predictions = solver.predict([by_id[i] for i in ids])
@@ -159,6 +166,9 @@ class Study:
             latencies_s=latencies(solver, [certify[i].inputs for i in trial.certify_ids[:LATENCY_ROWS]]),
             trainable_parameters=solver.trainable_parameters,
         )
+
+    def _detail(self, message: str, done: float) -> None:
+        self.progress(replace(self._step, detail=f"{message} {done:.0%}"))
 
     def _home(self, key: str) -> Path:
         """Where a trial's solver is kept while the study runs."""
