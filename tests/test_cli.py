@@ -57,6 +57,24 @@ def test_from_file_to_answers(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert "fruit" in capsys.readouterr().out
 
 
+def test_continuing(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    data = write_rows(tmp_path / "rows.csv")
+    folder = tmp_path / "study"
+    assert run(["decide", str(data), "--target", "label", "--approaches", "majority,tfidf-logreg", "--seeds", "1", "--out", str(folder)]) == 0
+    assert run(["decide", "--continue", str(folder), "--exhaustive"]) == 0
+    assert run(["decide", "--continue", str(folder), "--budget", "1m", "--max-latency-p95", "0.0000001"]) == 0
+    assert "Nothing can be recommended" in capsys.readouterr().out
+    assert run(["predict", str(folder), str(data)]) == 2, "no winner is left behind by an earlier verdict"
+    assert "no winner" in capsys.readouterr().err
+    assert run(["decide", "--continue", str(folder), "--seeds", "2"]) == 2
+    assert run(["decide", "--continue", str(folder), "--out", "elsewhere"]) == 2
+    capsys.readouterr()
+    write_rows(data, 90)
+    assert run(["decide", "--continue", str(folder)]) == 2
+    assert "rows have changed" in capsys.readouterr().err
+
+
 def test_without_arguments_it_shows_help(capsys: pytest.CaptureFixture[str]) -> None:
     run([])
     assert "decide" in "".join(capsys.readouterr())

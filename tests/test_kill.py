@@ -18,7 +18,7 @@ from test_cli import write_rows
 
 from fieldguide.study.run import BATCH
 
-TIMES = {"latency_p50_s", "latency_p95_s", "cost_per_1k_usd", "fit_s", "seconds", "cached_tokens", "forward_flops", "date", "this_session_s", "command"}
+TIMES = {"spent", "latency_p50_s", "latency_p95_s", "cost_per_1k_usd", "fit_s", "seconds", "cached_tokens", "forward_flops", "date", "this_session_s", "command"}
 """What may differ: wall-clock figures, and what a cache happened to save."""
 
 

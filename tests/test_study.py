@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,8 +16,9 @@ from fieldguide.records import Prediction, Row, Unparsed, Usage
 from fieldguide.study.budget import UNLIMITED, parse_budget
 from fieldguide.study.journal import Journal
 from fieldguide.study.plan import ladder, make_plan
-from fieldguide.study.run import Study, answers_of
+from fieldguide.study.run import Study, alone, answers_of
 from fieldguide.study.settings import Settings
+from fieldguide.study.setup import chosen_approaches
 from fieldguide.tasks.task import Role, Task, TaskSpec, nested_subset
 
 
@@ -112,8 +114,61 @@ def test_study_runs_and_resumes_without_working_again(tmp_path: Path) -> None:
 
 def test_budget_skips_and_says_so(tmp_path: Path) -> None:
     records = study(tmp_path, "0.000001s").run()
-    assert {r.status for r in records} == {"done", "skipped"}
-    assert all("budget" in r.error for r in records if r.status == "skipped")
+    assert {r.status for r in records} == {"skipped"}
+    assert all("budget" in r.error for r in records)
+
+
+def test_a_budget_in_time_is_kept_within_a_trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from fieldguide.approaches.baselines.majority import MajoritySolver
+
+    plain = MajoritySolver._predict
+    monkeypatch.setattr("fieldguide.study.run.BATCH", 4)
+    monkeypatch.setattr(MajoritySolver, "_predict", lambda self, inputs: time.sleep(0.2) or plain(self, inputs))
+    began = time.perf_counter()
+    records = study(tmp_path, "0.5s", ("majority",)).run()
+    assert time.perf_counter() - began < 1.5
+    assert records[0].error == "The budget ended during this trial."
+    assert study(tmp_path, "1h", ("majority",)).run()[0].status == "done", "a larger budget takes up where it ended"
+
+
+def test_failures_cost_time_and_are_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from fieldguide.approaches.baselines.tfidf import TfidfLogReg
+
+    def slow(self: object, *args: object) -> None:
+        time.sleep(0.3)
+        raise RuntimeError("no")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(TfidfLogReg, "_fit", slow)
+        records = study(tmp_path, "0.5s", ("tfidf-logreg",)).run()
+    assert [r.status for r in records].count("failed") <= 2
+    assert records[0].fit_s >= 0.3
+    assert {r.status for r in study(tmp_path, None, ("tfidf-logreg",)).run()} == {"done"}
+
+
+def test_more_rows_asked_for_are_answered(tmp_path: Path) -> None:
+    def prompted(rows: int) -> int:
+        plan = make_plan(toy(), [make("prompt-zero-shot", model="fake:")], ModelPool(), seeds=1, seed=0, prompt_rows=rows)
+        records = Study(toy(), plan, UNLIMITED, tmp_path, ModelPool(), 0.1).run()
+        return len(answers_of(tmp_path / "journal.sqlite", records)[records[0].key])
+
+    assert (prompted(8), prompted(20)) == (8, 20)
+
+
+def test_two_processes_cannot_share_a_folder(tmp_path: Path) -> None:
+    with alone(tmp_path), pytest.raises(RunError, match="Another process"):
+        study(tmp_path).run()
+
+
+def test_naming_an_approach_twice_does_not_double_its_seeds() -> None:
+    chosen = chosen_approaches(Settings(data="x", approaches=("majority", "tfidf-logreg", "majority")), ModelPool())
+    assert [a.name for a in chosen] == ["majority", "tfidf-logreg"]
+
+
+def test_a_named_model_leaves_the_other_approaches_theirs() -> None:
+    chosen = chosen_approaches(Settings(data="x", models=("fake:", "fake:")), ModelPool())
+    assert [a.models() for a in chosen if a.name == "fine-tune"] == [("minilm-l6",)]
+    assert [a.models() for a in chosen if a.name == "linear-probe"] == [("fake:",)]
 
 
 def test_a_trial_that_fails_is_a_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

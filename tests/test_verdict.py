@@ -440,3 +440,18 @@ def test_an_approach_stopped_short_of_all_labels_is_not_called_worse():
     assert named(verdict, "fine-tune").status == "cannot tell"
     assert "budget ended before its trial with 1,024" in named(verdict, "fine-tune").reason
     assert doubt(verdict, "all 1,024 labels")
+
+
+def test_a_study_that_the_budget_cut_short_is_not_sure():
+    world = World().majority().add("tfidf-logreg", 0.9, family="baseline").add("linear-probe", {16: 0.4})
+    world.add("linear-probe", {1024: 0.0}, status="skipped", error="The budget ended before this trial.")
+    verdict = world.verdict()
+    assert recommended(verdict).name == "tfidf-logreg"
+    assert not verdict.sure
+    assert "This is not yet sure: the budget ended before linear probe" in verdict.sentence
+
+
+def test_a_winner_that_does_not_beat_the_trivial_baseline_is_not_sure():
+    verdict = World(certify=150).majority().add("tfidf-logreg", 0.48, family="baseline").add("linear-probe", 0.3).verdict()
+    assert not verdict.sure
+    assert "not shown to be better than always giving the most frequent label" in verdict.caveat

@@ -21,7 +21,7 @@ from fieldguide.records import Inputs, Prediction, plain
 from fieldguide.study.plan import Plan, make_plan
 from fieldguide.study.run import Step, Study
 from fieldguide.study.settings import Settings
-from fieldguide.study.setup import chosen_approaches, permitted, run_folder
+from fieldguide.study.setup import chosen_approaches, permitted, run_folder, same_task
 from fieldguide.tasks.build import read_task
 from fieldguide.tasks.task import Task
 from fieldguide.verdict.evidence import collect
@@ -70,13 +70,15 @@ def decide(
     pool = pool or ModelPool()
     path = data if data is None or isinstance(data, (str, Path)) else FRAME
     if resume is not None:
+        if out is not None or path not in (None, FRAME):
+            raise UserError("A continued run keeps its data and its folder; leave DATA and --out away.")
         chosen = Settings.read(Path(resume) / "study.json").changed(**settings)
         if path is None and chosen.data == FRAME:
             raise RunError("This study was made from a data frame; give the same frame again to continue it.")
     elif path is None:
         raise UserError("There is nothing to decide on; give a file, a folder, hf:name or a data frame.")
     else:
-        chosen = _settings(str(path), settings)
+        chosen = _settings(str(path) if path == FRAME or str(path).startswith("hf:") else str(Path(path).expanduser().absolute()), settings)
     approaches = chosen_approaches(chosen, pool)
     task = read_task(
         data if path == FRAME else chosen.data,
@@ -89,7 +91,7 @@ def decide(
     )
     for note in task.notes:
         say(note)
-    folder = run_folder(task, chosen, out) if resume is None else Path(resume)
+    folder = run_folder(task, chosen, out) if resume is None else same_task(task, Path(resume))
     chosen.write(folder / "study.json")
     return _study(task, approaches, chosen, folder, pool, progress)
 
@@ -171,9 +173,11 @@ def _provenance(plan: Plan, settings: Settings, began: float) -> dict[str, Any]:
 def _hand_over(verdict: Verdict, study: Study) -> Verdict:
     """Put the recommended solver into `winner/`, then drop the trials' own copies, which can be large."""
     trial = next((t for t in study.plan.trials if t.key == verdict.handed_over.get("trial")), None)
-    if trial is None:
-        return verdict
     winner, stamp = study.folder / "winner", study.folder / "winner" / "trial.key"
+    if trial is None:
+        shutil.rmtree(winner, ignore_errors=True)
+        shutil.rmtree(study.folder / "trials", ignore_errors=True)
+        return verdict
     if not (stamp.is_file() and stamp.read_text().strip() == trial.key):
         fresh = study.folder / "winner.part"
         shutil.rmtree(fresh, ignore_errors=True)

@@ -48,7 +48,7 @@ def _head(verdict: Verdict) -> RenderableType:
     facts = [task, metric, f"{words.count(verdict.rows['certify'])} certify rows" if "certify" in verdict.rows else "", f"took {words.seconds(verdict.seconds)}" if verdict.seconds else ""]
     if verdict.recommended and not verdict.sure:
         settle = f"about {words.count(verdict.rows_to_settle)} certify rows would settle it" if verdict.rows_to_settle else "more certify rows are needed"
-        facts.append(f"not sure: {settle}")
+        facts.append("not yet sure" if verdict.caveat else f"not sure: {settle}")
     return Group(text, Text(" · ".join(f for f in facts if f), style="dim"), Text())
 
 

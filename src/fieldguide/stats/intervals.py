@@ -66,14 +66,20 @@ def resampled_macro_f1(weights: np.ndarray, true: np.ndarray, given: np.ndarray,
 
 
 def over_seeds(replicates: np.ndarray, seed: int = 0) -> np.ndarray:
-    """Mean over seeds with the seeds drawn anew in each replicate: (B, S) → (B,).
+    """Mean over seeds with the seeds drawn anew in each replicate: (B, S) → (B,). With one seed, the plain bootstrap over rows.
 
-    Rows and seeds drawn independently make the pigeonhole bootstrap for crossed factors (Owen 2007, Annals of Applied
-    Statistics 1:386–411), which errs on the wide side. With one seed it is the plain bootstrap over rows.
+    Rows and seeds are drawn independently, as in the pigeonhole bootstrap for crossed factors (Owen 2007, Annals of Applied
+    Statistics 1:386–411). Redrawing S seeds keeps only (S − 1) / S of their variance, so the deviation that they bring is
+    stretched by √(S / (S − 1)). Two or three seeds still estimate their own spread badly: in simulation (400 rows) a nominal
+    95 % interval covers .98 or more where seeds differ by 2 points (standard deviation), .85 to .90 where they differ by 7.
     """
     count = replicates.shape[1]
+    mean = replicates.mean(axis=1)
+    if count == 1:
+        return mean
     drawn = np.random.default_rng([seed, count]).integers(0, count, size=replicates.shape)
-    return np.take_along_axis(replicates, drawn, axis=1).mean(axis=1)
+    stretch = sqrt(count / (count - 1))
+    return mean + stretch * (np.take_along_axis(replicates, drawn, axis=1).mean(axis=1) - mean)
 
 
 def percentile(replicates: np.ndarray, level: float = 0.95) -> tuple[float, float]:

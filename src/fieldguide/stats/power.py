@@ -20,11 +20,13 @@ def pairs_to_separate(difference: float, discordance: float, *, level: float = 0
     return ceil((z * sqrt(discordance) + w * sqrt(discordance - gap * gap)) ** 2 / (gap * gap))
 
 
-def smallest_difference(rows: int, discordance: float, *, level: float = 0.95, power: float = 0.8) -> float:
+def smallest_difference(rows: int, discordance: float, *, level: float = 0.95, power: float = 0.8) -> float | None:
     """The smallest difference in accuracy that `rows` can show at this discordance: Connor's formula turned round, by bisection.
 
-    At most `discordance`, which no difference can pass.
+    None where even the largest possible difference, the discordance itself, needs more rows.
     """
+    if pairs_to_separate(discordance, discordance, level=level, power=power) > rows:
+        return None
     low, high = 0.0, discordance
     for _ in range(40):
         middle = (low + high) / 2

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from fieldguide.errors import RunError
@@ -25,6 +26,7 @@ class Journal:
     """One study's journal. One writer at a time; a second one waits up to ten seconds, then raises `RunError`."""
 
     def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
         try:
             self._db = sqlite3.connect(path, timeout=10.0, isolation_level=None)
             self._db.execute("PRAGMA journal_mode = WAL")
@@ -37,13 +39,8 @@ class Journal:
         """Record a batch of answers (row id → prediction) that took `seconds` together; all of it or nothing."""
         share = seconds / max(len(answers), 1)
         rows = [(trial, row, json.dumps(p.to_json(), ensure_ascii=False), share) for row, p in answers.items()]
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
+        with self._writing():
             self._db.executemany("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?)", rows)
-            self._db.execute("COMMIT")
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
 
     def answers(self, trial: str) -> dict[str, Prediction]:
         """What a trial has answered so far, by row id."""
@@ -56,18 +53,33 @@ class Journal:
 
     def finish(self, record: TrialRecord) -> None:
         """Record a trial as over, done or failed."""
-        self._db.execute("INSERT OR REPLACE INTO trials VALUES (?, ?)", (record.key, json.dumps(plain(record), ensure_ascii=False)))
+        with self._writing():
+            self._db.execute("INSERT OR REPLACE INTO trials VALUES (?, ?)", (record.key, json.dumps(plain(record), ensure_ascii=False)))
 
     def record(self, trial: str) -> TrialRecord | None:
         """The record of a trial that is over, else None."""
         found = self._db.execute("SELECT record FROM trials WHERE key = ?", (trial,)).fetchone()
         return _record(json.loads(found[0])) if found else None
 
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """One transaction: all of it or nothing. Raises `RunError` if the file cannot be written."""
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+        except sqlite3.Error as error:
+            raise RunError(f"The journal {self.path} cannot be written ({error}); free the disk or end what holds the file, then run the same command again.") from error
+
     def close(self) -> None:
         self._db.close()
 
 
 def _record(data: dict) -> TrialRecord:
-    usages = {name: Usage(**data[name]) for name in ("fit_usage", "predict_usage")}
+    usages = {name: Usage(**data[name]) for name in ("fit_usage", "predict_usage", "latency_usage") if name in data}
     tuples = {name: tuple(data[name]) for name in ("models", "latencies_s")}
     return TrialRecord(**{**data, **usages, **tuples})

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from fieldguide.approaches.approach import Approach
 from fieldguide.models.pool import ModelPool
 from fieldguide.records import Row, fingerprint
-from fieldguide.study.trial import Trial, TrialRecord
+from fieldguide.study.trial import LATENCY_ROWS, Trial, TrialRecord
 from fieldguide.tasks.task import Role, Task, nested_subset
 
 FIRST_RUNG, RATIO = 16, 4
@@ -67,7 +67,8 @@ def make_plan(task: Task, approaches: Sequence[Approach], pool: ModelPool, *, se
         for n in approach.label_counts(rungs):
             for s in range(seed, seed + (seeds if approach.repeats() else 1)):
                 ids = subsets[n, s] if n else ()
-                calls = approach.calls(n, len(chosen) + len(tested), task.spec)
+                timed = min(len(tested), LATENCY_ROWS) + 1
+                calls = approach.calls(n, len(chosen) + len(tested) + timed, task.spec)
                 trial = Trial(approach, n, s, ids, tuple(chosen), tuple(tested), task.fingerprint, identities, calls)
                 dear = approach.family in DEAR
                 trials.append(((dear, s, _turn(n, rungs) if dear else n, place), trial))

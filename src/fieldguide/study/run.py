@@ -5,25 +5,26 @@ from __future__ import annotations
 import shutil
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from fieldguide.approaches.approach import FitContext, Solver
 from fieldguide.errors import RunError
-from fieldguide.models.meter import uncached
+from fieldguide.models.meter import metering, uncached
 from fieldguide.models.pool import ModelPool
 from fieldguide.records import Inputs, Prediction, Usage
 from fieldguide.study.budget import Budget
 from fieldguide.study.journal import Journal
 from fieldguide.study.plan import Plan
-from fieldguide.study.trial import Trial, TrialRecord
+from fieldguide.study.trial import LATENCY_ROWS, Trial, TrialRecord
 from fieldguide.tasks.task import Role, Task
 
 BATCH = 32
 """Rows answered and journalled at a time: the most that a kill can lose."""
-LATENCY_ROWS, LATENCY_LIMIT_S = 20, 5.0
-"""Single rows timed for each trial, fewer where they are slow."""
+LATENCY_LIMIT_S = 5.0
+"""Timing single rows of a trial ends after so many seconds, three rows at least."""
 
 
 @dataclass(frozen=True)
@@ -58,18 +59,22 @@ class Study:
     """The last step shown."""
 
     def run(self) -> list[TrialRecord]:
-        """Every trial's record, in plan order; what the budget did not reach is "skipped"."""
-        journal = Journal(self.folder / "journal.sqlite")
-        try:
-            return [*self._walk(journal), *self.plan.unsuited]
-        finally:
-            journal.close()
+        """Every trial's record, in plan order; what the budget did not reach is "skipped", what failed before is tried again.
+
+        Raises `RunError` if another process is running a study in the same folder.
+        """
+        with alone(self.folder):
+            journal = Journal(self.folder / "journal.sqlite")
+            try:
+                return [*self._walk(journal), *self.plan.unsuited]
+            finally:
+                journal.close()
 
     def _walk(self, journal: Journal) -> list[TrialRecord]:
         records: list[TrialRecord] = []
         trials = self.plan.trials
         for i, trial in enumerate(trials):
-            record = journal.record(trial.key)
+            record = self._finished(trial, journal)
             if record is None and not self._affordable(trial):
                 records.append(self._blank(trial, "skipped", "The budget ended before this trial."))
                 continue
@@ -77,13 +82,22 @@ class Study:
             self.progress(self._step)
             if record is None:
                 record = self._attempt(trial, journal)
-                journal.finish(record)
+                if record.status != "skipped":
+                    journal.finish(record)
             self._count(trial, record)
             records.append(record)
             if record.status == "done":
                 self._prune([r for r in records if r.status == "done"])
         self.progress(Step("Reaching the verdict", len(trials), len(trials), 0.0))
         return records
+
+    def _finished(self, trial: Trial, journal: Journal) -> TrialRecord | None:
+        """The record of a trial that is done and answered every row asked for; None for one to run, a failed one included."""
+        record = journal.record(trial.key)
+        if record is None or record.status != "done":
+            return None
+        answered = journal.answers(trial.key).keys()
+        return record if answered >= {*trial.select_ids, *trial.certify_ids} else None
 
     # Budget. Calls are counted as planned, so that a study that was killed and resumed takes the same path; time and dollars as spent.
 
@@ -101,7 +115,7 @@ class Study:
         seconds = record.fit_s + record.predict_s + sum(record.latencies_s)
         usd = record.fit_usage.cost_usd + record.predict_usage.cost_usd + seconds * self.machine_price_usd_per_hour / 3600
         self._committed += self.budget.spent(seconds=seconds, usd=usd, calls=trial.calls)
-        if record.status == "done" and trial.work >= self._pace.get(trial.approach.key, (0.0, 0.0))[1]:
+        if trial.work >= self._pace.get(trial.approach.key, (0.0, 0.0))[1]:
             self._pace[trial.approach.key] = (seconds, trial.work)
 
     def _expected_s(self, trial: Trial) -> float | None:
@@ -115,17 +129,31 @@ class Study:
         left = sum(known) * len(trials) / len(known)
         return min(left, max(self.budget.amount - self._committed, 0.0)) if self.budget.unit == "seconds" else left
 
+    def _overspent(self, seconds: float) -> bool:
+        """Whether a budget in time or dollars is spent after so many seconds of a trial; calls are never cut short."""
+        if self.budget.unit == "calls":
+            return False
+        price = 1.0 if self.budget.unit == "seconds" else self.machine_price_usd_per_hour / 3600
+        return self._committed + seconds * price > self.budget.amount
+
     # One trial.
 
     def _attempt(self, trial: Trial, journal: Journal) -> TrialRecord:
-        try:
-            solver = self.solver(trial)
-            self._answer(trial, solver, journal)
-            return self._measured(trial, solver, journal)
-        except Exception as error:
-            with (self.folder / "errors.log").open("a", encoding="utf-8") as log:
-                log.write(f"{trial.label}\n{traceback.format_exc()}\n")
-            return self._blank(trial, "failed", f"{type(error).__name__}: {' '.join(str(error).split())}"[:500])
+        began = time.perf_counter()
+        with metering() as meter:
+            try:
+                solver = self.solver(trial)
+                if not self._answer(trial, solver, journal):
+                    spent = replace(self._blank(trial, "skipped", "The budget ended during this trial."), fit_s=solver.fit_s)
+                    return replace(spent, predict_s=journal.answer_seconds(trial.key))
+                return self._measured(trial, solver, journal)
+            except RunError:  # the journal cannot be written: no trial's fault
+                raise
+            except Exception as error:
+                with (self.folder / "errors.log").open("a", encoding="utf-8") as log:
+                    log.write(f"{trial.label}\n{traceback.format_exc()}\n")
+                failed = self._blank(trial, "failed", f"{type(error).__name__}: {' '.join(str(error).split())}"[:500])
+                return replace(failed, fit_s=time.perf_counter() - began, fit_usage=meter.usage)
 
     def solver(self, trial: Trial) -> Solver:
         """The trial's solver: the one already saved, or a newly fitted one, which is then saved."""
@@ -143,27 +171,34 @@ class Study:
         solver.save(folder)
         return solver
 
-    def _answer(self, trial: Trial, solver: Solver, journal: Journal) -> None:
+    def _answer(self, trial: Trial, solver: Solver, journal: Journal) -> bool:
+        """Answer the rows that are missing, batch by batch; False if the budget ended first."""
         by_id = {row.id: row.inputs for role in (Role.SELECT, Role.CERTIFY) for row in self.task[role]}
         known = journal.answers(trial.key)
         missing = [i for i in (*trial.select_ids, *trial.certify_ids) if i not in known]
         for start in range(0, len(missing), BATCH):
+            if self._overspent(solver.fit_s + journal.answer_seconds(trial.key)):
+                return False
             self._detail("answering", start / len(missing))
             ids = missing[start : start + BATCH]
             began = time.perf_counter()
             predictions = solver.predict([by_id[i] for i in ids])
             journal.add_answers(trial.key, dict(zip(ids, predictions, strict=True)), time.perf_counter() - began)
+        return True
 
     def _measured(self, trial: Trial, solver: Solver, journal: Journal) -> TrialRecord:
         usage = sum((p.usage for p in journal.answers(trial.key).values()), Usage())
         certify = {row.id: row for row in self.task[Role.CERTIFY]}
+        with metering() as timing:
+            times = latencies(solver, [certify[i].inputs for i in trial.certify_ids[:LATENCY_ROWS]])
         return replace(
             self._blank(trial, "done", ""),
             fit_s=solver.fit_s,
             predict_s=journal.answer_seconds(trial.key),
             fit_usage=solver.fit_usage,
             predict_usage=usage,
-            latencies_s=latencies(solver, [certify[i].inputs for i in trial.certify_ids[:LATENCY_ROWS]]),
+            latency_usage=timing.usage,
+            latencies_s=times,
             trainable_parameters=solver.trainable_parameters,
         )
 
@@ -201,6 +236,22 @@ def latencies(solver: Solver, inputs: Sequence[Inputs]) -> tuple[float, ...]:
             if sum(times) > LATENCY_LIMIT_S and len(times) >= 3:
                 break
     return tuple(times)
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Inside this block no other process runs a study in this folder, where the system can lock files; the lock goes with the process."""
+    try:
+        import fcntl
+    except ImportError:  # no such locks on this system
+        yield
+        return
+    with (folder / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise RunError(f"Another process is running the study in {folder}; wait until it ends, or choose another folder with --out.") from None
+        yield
 
 
 def answers_of(journal_path: Path, records: Sequence[TrialRecord]) -> dict[str, dict[str, Prediction]]:

@@ -18,8 +18,8 @@ DEFAULT_MACHINE_PRICE = 0.10
 """Dollars an hour for a machine of two cores: an assumption, of the order of small cloud machines' list prices; `--machine-price` replaces it."""
 
 DEFAULT_BUDGET = "10m"
-MAY_CHANGE = ("budget", "tolerance", "exhaustive", "max_latency_p95", "max_cost_per_1k", "machine_price")
-"""What may differ when a study is continued: how much is spent and how the verdict is judged, not what is measured."""
+MAY_CHANGE = ("budget", "tolerance", "exhaustive", "max_latency_p95", "max_cost_per_1k", "machine_price", "prompt_rows")
+"""What may differ when a study is continued: how much is spent and how the verdict is judged, not which trials there are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +52,15 @@ class Settings:
     """Dollars an hour."""
 
     def __post_init__(self) -> None:
+        for name in ("inputs", "models", "approaches"):
+            if isinstance(value := getattr(self, name), str):
+                object.__setattr__(self, name, tuple(part.strip() for part in value.split(",") if part.strip()))
+        for name in ("target", "kind", "metric", "budget"):
+            if not isinstance(value := getattr(self, name), (str, type(None))):
+                raise UserError(f"The setting {name} is {value!r}, but it must be a text.")
+        for name in ("seeds", "seed", "prompt_rows"):
+            if isinstance(value := getattr(self, name), bool) or not isinstance(value, int):
+                raise UserError(f"The setting {name} is {value!r}, but it must be a whole number.")
         parse_budget(self.budget)
         _within("tolerance", self.tolerance, 0, 100, "points between 0 and 100")
         _within("prompt-rows", self.prompt_rows, 4, 10**9, "at least 4 rows")
@@ -73,10 +82,16 @@ class Settings:
         """The same study with another budget, tolerance or constraint. Raises `RunError` for anything else."""
         if fixed := sorted(set(given) - set(MAY_CHANGE)):
             raise RunError(f"A continued study keeps its {fixed[0].replace('_', '-')}; only {', '.join(MAY_CHANGE)} may be given with --continue.")
+        if given.get("exhaustive") and not given.get("budget"):
+            given["budget"] = None
+        elif given.get("budget"):
+            given.setdefault("exhaustive", False)
         return dataclasses.replace(self, **given)
 
     def write(self, path: Path) -> None:
-        path.write_text(json.dumps(plain(self), ensure_ascii=False, indent=1), encoding="utf-8")
+        partial = path.with_name(path.name + ".part")
+        partial.write_text(json.dumps(plain(self), ensure_ascii=False, indent=1), encoding="utf-8")
+        partial.replace(path)
 
     @classmethod
     def read(cls, path: Path) -> Settings:

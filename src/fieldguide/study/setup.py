@@ -17,21 +17,38 @@ from fieldguide.tasks.task import Task
 
 
 def chosen_approaches(settings: Settings, pool: ModelPool) -> list[Approach]:
-    """The approaches of a study: all, or those named, once with each model that can serve them."""
-    chosen = settings.approaches or names("approach")
+    """The approaches of a study: all, or those named, once with each named model that can serve them, else with their own default."""
+    chosen = tuple(dict.fromkeys(settings.approaches or names("approach")))
     found: list[Approach] = []
     for name in chosen:
         default = make(name)
         if not settings.models or not default.needs:
             found.append(default)
             continue
-        for reference in settings.models:
-            facts = pool.get(reference).facts
-            if default.needs & facts.can and default.model_type in ("", facts.type):
-                found.append(make(name, model=reference))
-    if not found:
-        raise UserError(f"None of the models {', '.join(settings.models)} can serve the approaches {', '.join(chosen)}; name others.")
+        able = [reference for reference in dict.fromkeys(settings.models) if _serves(default, pool, reference)]
+        found += [make(name, model=reference) for reference in able] or [default]
     return found
+
+
+def _serves(approach: Approach, pool: ModelPool, reference: str) -> bool:
+    facts = pool.get(reference).facts
+    return bool(approach.needs & facts.can) and approach.model_type in ("", facts.type)
+
+
+STAMP = "task.fingerprint"
+
+
+def mark_of(task: Task) -> str:
+    """What a run folder is stamped with: rows, targets and roles of the task that it belongs to."""
+    return fingerprint(task.fingerprint)
+
+
+def same_task(task: Task, folder: Path) -> Path:
+    """The folder, if it belongs to this task. Raises `RunError` if its rows, targets or roles were others."""
+    stamp = folder / STAMP
+    if not stamp.is_file() or stamp.read_text().strip() != mark_of(task):
+        raise RunError(f"The rows have changed since the run {folder} began, so it cannot be continued; start a new study with: fieldguide decide DATA")
+    return folder
 
 
 def permitted(approaches: Sequence[Approach], settings: Settings, pool: ModelPool) -> tuple[list[Approach], list[TrialRecord]]:
@@ -44,15 +61,15 @@ def permitted(approaches: Sequence[Approach], settings: Settings, pool: ModelPoo
 
 def run_folder(task: Task, settings: Settings, out: str | Path | None) -> Path:
     """A folder of this study's own: the one asked for, else runs/<name>; a folder that holds another study is never reused."""
-    mark = fingerprint(task.fingerprint)
+    mark = mark_of(task)
     candidates = [Path(out)] if out else [Path("runs") / (task.spec.name + (f"-{i}" if i > 1 else "")) for i in range(1, 1000)]
     for folder in candidates:
-        stamp = folder / "task.fingerprint"
-        if stamp.is_file() and stamp.read_text().strip() == mark:
-            return folder
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            continue
+        stamp = folder / STAMP
         try:
+            if stamp.is_file() and stamp.read_text().strip() == mark:
+                return folder
+            if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+                continue
             folder.mkdir(parents=True, exist_ok=True)
             stamp.write_text(mark + "\n")
         except OSError as error:

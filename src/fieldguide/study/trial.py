@@ -9,6 +9,8 @@ from typing import Any
 from fieldguide.approaches.approach import Approach
 from fieldguide.records import Usage, fingerprint
 
+LATENCY_ROWS = 20
+"""Single rows timed for each trial, fewer where they are slow."""
 CODE_SCHEMA = 1
 """Raised when a change of ours makes old journal entries wrong; part of every trial's key."""
 
@@ -63,6 +65,8 @@ class TrialRecord:
     predict_s: float = 0.0
     fit_usage: Usage = Usage()
     predict_usage: Usage = Usage()
+    latency_usage: Usage = Usage()
+    """What timing single rows asked of models, besides `predict_usage`."""
     latencies_s: tuple[float, ...] = ()
     """Wall-clock seconds of single-row predictions, caches of earlier answers off."""
     trainable_parameters: int = 0

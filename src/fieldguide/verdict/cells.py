@@ -75,6 +75,11 @@ class Entry:
         return most if self.cells and most > self.cell.n_labels else 0
 
     @property
+    def unseen(self) -> bool:
+        """Whether the budget ended before any trial of it."""
+        return not self.cells and bool(self.with_status("skipped")) and not self.with_status("failed")
+
+    @property
     def trivial(self) -> bool:
         """Whether it is the baseline that looks at no input."""
         return self.first.family == "baseline" and self.first.approach["name"] == "majority"

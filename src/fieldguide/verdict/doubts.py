@@ -6,7 +6,7 @@ from fieldguide.stats.paired import difference
 from fieldguide.stats.power import smallest_difference
 from fieldguide.verdict.cells import Entry
 from fieldguide.verdict.findings import Findings
-from fieldguide.verdict.words import called, count, points, share
+from fieldguide.verdict.words import called, count, listed, points, share
 
 FEW_ROWS = 300
 USUAL_DISCORDANCE = 0.15
@@ -44,7 +44,7 @@ def _about_failures(found: Findings) -> list[str]:
             said.append(f"{name[0].upper()}{name[1:]} failed in {len(failed)} of {len(failed) + len(done)} trials; its figures come from the others.")
     never = [called(entry) for entry in found.entries if entry.with_status("failed") and not entry.with_status("done")]
     if never:
-        said.append(f"Nothing is known of {_listed(never)}, since every trial that ran failed.")
+        said.append(f"Nothing is known of {listed(never)}, since every trial that ran failed.")
     return said
 
 
@@ -54,13 +54,13 @@ def _about_budget(found: Findings) -> list[str]:
     if not skipped:
         return []
     unseen = [called(entry) for entry in found.entries if entry.with_status("skipped") and not entry.cells]
-    tail = f", so nothing is known of {_listed(unseen)}" if unseen else ""
+    tail = f", so nothing is known of {listed(unseen)}" if unseen else ""
     planned = sum(record.status != "unsuited" for record in records)
     said = [f"The budget ended before {skipped:,} of the {planned:,} planned trials{tail}."]
     short = [entry for entry in found.entries if entry.unreached]
     if short:
         most = max(entry.unreached for entry in short)
-        named = _listed([f"{called(entry)} (to {entry.cell.n_labels:,})" for entry in short])
+        named = listed([f"{called(entry)} (to {entry.cell.n_labels:,})" for entry in short])
         said.append(f"Not every approach was measured with all {most:,} labels: {named}; a larger budget would say what more labels bring.")
     return said
 
@@ -68,10 +68,10 @@ def _about_budget(found: Findings) -> list[str]:
 def _about_rows(found: Findings) -> list[str]:
     said, certify, evidence = [], len(found.evidence.targets), found.evidence
     if certify < FEW_ROWS:
-        seen = points(smallest_difference(certify, USUAL_DISCORDANCE)) if certify else "any size"
+        seen = smallest_difference(certify, USUAL_DISCORDANCE)
         said.append(
             f"Only {count(certify, 'certify row')} stand behind the figures: two approaches that disagree on {share(USUAL_DISCORDANCE)} of rows "
-            f"must be about {seen} apart to be told apart."
+            + (f"must be about {points(seen)} apart to be told apart." if seen else "cannot be told apart, whatever lies between them.")
         )
     short = [entry for entry in found.measured.values() if len(entry.cell.rows) < certify]
     prompted = [entry for entry in short if entry.first.family == "prompting"]
@@ -82,7 +82,7 @@ def _about_rows(found: Findings) -> list[str]:
             "--prompt-rows raises the number."
         )
     if others := [called(entry) for entry in short if entry.first.family != "prompting"]:
-        said.append(f"Not every certify row was answered by {_listed(others)}; comparisons use the rows that both sides answered.")
+        said.append(f"Not every certify row was answered by {listed(others)}; comparisons use the rows that both sides answered.")
     if not evidence.select_targets and found.recommended:
         said.append("No rows were set aside to choose among seeds, so the solver handed over is the one of the lowest seed.")
     return said
@@ -157,10 +157,3 @@ def _about_choice(found: Findings) -> list[str]:
         "The winner was chosen and scored on the same certify rows: its quality may read slightly high, "
         "while the bounds on its loss allow for the choice."
     ]
-
-
-def _listed(names: list[str], most: int = 3) -> str:
-    names = list(dict.fromkeys(names))
-    if len(names) > most:
-        names = [*names[: most - 1], f"{len(names) - most + 1} others"]
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

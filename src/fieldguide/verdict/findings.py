@@ -13,6 +13,7 @@ from fieldguide.verdict.evidence import Evidence
 from fieldguide.verdict.feasible import Running, objections, running
 from fieldguide.verdict.measure import LEVEL, Ruler
 from fieldguide.verdict.verdict import Constraints
+from fieldguide.verdict.words import called, listed
 
 EQUALLY_CHEAP = 1.5
 """Costs are wall-clock measurements: up to this ratio they count as equal."""
@@ -32,10 +33,17 @@ class Findings:
     objections: Mapping[str, list[str]]
     comparison: Comparison
     recommended: str | None
-    sure: bool
+    bounded: bool
+    """Whether the recommended approach's loss is bounded within the tolerance."""
+    caveat: str
+    """A clause that says what rows cannot settle: approaches that the budget stopped short, a baseline that is not beaten; "" if none."""
     rows_to_settle: int | None
     beats_trivial: Mapping[str, bool] | None
     """Feasible approach → whether it is shown to be better than the trivial baseline, all at once; None without that baseline."""
+
+    @property
+    def sure(self) -> bool:
+        return self.bounded and not self.caveat
 
     @property
     def metric(self) -> str:
@@ -61,10 +69,22 @@ def find(evidence: Evidence, tolerance: float, constraints: Constraints, machine
     bounded = [key for key, loss in comparison.losses.items() if loss.high <= tolerance]
     recommended = _cheapest(bounded, costs, comparison.order) if bounded else comparison.best
     settle = None if bounded or not comparison.best else _rows_to_settle(ruler, evidence.metric, measured, comparison, tolerance)
+    beats = _beats_trivial(ruler, evidence.metric, measured, feasible)
+    short = [entry for entry in entries if not entry.trivial and not against.get(entry.key) and (entry.unreached or entry.unseen)]
     return Findings(
-        evidence, ruler, tuple(entries), tolerance, constraints, costs, against, comparison, recommended, bool(bounded), settle,
-        _beats_trivial(ruler, evidence.metric, measured, feasible),
+        evidence, ruler, tuple(entries), tolerance, constraints, costs, against, comparison, recommended, bool(bounded),
+        _caveat(recommended, beats, short), settle, beats,
     )  # fmt: skip
+
+
+def _caveat(recommended: str | None, beats: Mapping[str, bool] | None, short: Sequence[Entry]) -> str:
+    if recommended is None:
+        return ""
+    if beats is not None and not beats[recommended]:
+        return "it is not shown to be better than always giving the most frequent label"
+    if short:
+        return f"the budget ended before {listed([called(entry) for entry in short])} could be measured with all labels"
+    return ""
 
 
 def _cheapest(keys: Sequence[str], costs: Mapping[str, Running], order: Sequence[str]) -> str:

@@ -33,9 +33,10 @@ def _advice(found: Findings) -> str:
     winner = found.measured[found.recommended or ""]
     text = f"{called(winner)} {labels_used(winner.cell.n_labels, found.evidence.rows.get('train', 0))} {_quality(found, winner)}"
     lead = route(winner) if winner.first.family in ("prompting", "tuning", "embedding", "baseline") else "Use this"
-    if not found.sure:
+    if not found.bounded:
         return f"{lead}, though there are not enough rows to be sure: {text}, the best estimate; {_threat(found)}."
-    return f"{lead}: {text}; {_place(found, winner)}."
+    tail = f" This is not yet sure: {found.caveat}." if found.caveat else ""
+    return f"{lead}: {text}; {_place(found, winner)}.{tail}"
 
 
 def _quality(found: Findings, entry: Entry) -> str:

@@ -77,7 +77,7 @@ def _status(found: Findings, entry: Entry) -> tuple[str, str]:
     loss, tolerance = comparison.losses[key], points(found.tolerance)
     best = called(found.measured[comparison.best or ""])
     bound = f"at most {points(loss.high)}"
-    if key == found.recommended and found.sure:
+    if key == found.recommended and found.bounded:
         if len(comparison.losses) == 1:
             return "recommended", "It is the only approach that could be recommended, so there was nothing to weigh it against."
         if loss.high <= 0:
@@ -87,7 +87,7 @@ def _status(found: Findings, entry: Entry) -> tuple[str, str]:
             return "recommended", f"It measured best, and no other approach is better by more than {most}, within the tolerance of {tolerance}."
         return "recommended", f"It is the cheapest approach whose loss is bounded within {tolerance}: it loses {bound} to the best."
     if key == comparison.best:
-        if found.sure:
+        if found.bounded:
             ratio = cost_against(found.running[found.recommended or key].per_1k_usd, found.running[key].per_1k_usd)
             chosen = called(found.measured[found.recommended or key])
             return "best estimate", f"It measured best, and {chosen} comes within {tolerance} of it {ratio}."

@@ -100,7 +100,7 @@ class Verdict:
     recommended: str | None
     """`Standing.key` of the recommended approach; None if nothing was feasible."""
     sure: bool
-    """Whether the recommended approach's loss against the best is bounded within the tolerance."""
+    """Whether the recommended approach's loss against the best is bounded within the tolerance, and nothing else (`caveat`) stands against it."""
     best: str | None
     """`Standing.key` of the best estimate among feasible approaches."""
     standings: tuple[Standing, ...]
@@ -128,5 +128,7 @@ class Verdict:
     schema: int = SCHEMA
     confusions: tuple[Mapping[str, Any], ...] = ()
     """The recommended solver's most frequent mistakes on certify rows: {"target", "given", "count"}."""
+    caveat: str = ""
+    """A clause: what no number of rows would settle (approaches that the budget stopped short, a trivial baseline not beaten); "" if nothing."""
     handed_over: Mapping[str, Any] = field(default_factory=dict)
     """The solver in `winner_folder`: n_labels, seed, and its own certify quality as an estimate."""

@@ -20,6 +20,8 @@ FRACTIONS |= {200: "a two-hundredth", 500: "a five-hundredth", 1000: "a thousand
 def points(difference: float) -> str:
     """A difference on the 0-to-1 scale in points: "2.1 points", "1 point"."""
     text = f"{round(100 * difference, 1):g}"
+    if text in ("0", "-0") and difference:
+        return "less than 0.1 points"
     return f"{text} point" if text in ("1", "-1") else f"{text} points"
 
 
@@ -92,3 +94,10 @@ def cost_against(cost: float, other: float) -> str:
     if ratio > 1 / 1.5:
         return "at about the same cost" if 0.8 < ratio < 1.25 else f"at {'somewhat less' if ratio > 1 else 'somewhat more'} than its cost"
     return "at twice its cost" if ratio > 0.4 else f"at {1 / ratio:,.0f} times its cost"
+
+
+def listed(names: list[str], most: int = 3) -> str:
+    names = list(dict.fromkeys(names))
+    if len(names) > most:
+        names = [*names[: most - 1], f"{len(names) - most + 1} others"]
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
