@@ -84,11 +84,11 @@ def test_a_small_context_drops_demonstrations_and_cuts_rows() -> None:
     assert "cat and dog" in prompt.rpartition("Text:")[2]
 
 
-def test_a_context_too_small_for_anything_still_asks() -> None:
+def test_a_context_too_small_for_a_row_is_refused() -> None:
     task = toy_task()
     for name in ("prompt-zero-shot", "prompt-few-shot"):
-        solver = make(name, model="fake:").fit(task.spec, task[Role.TRAIN], context=fake(context=8))
-        assert solver.predict(["cat"])[0].value in task.spec.labels
+        with pytest.raises(ApproachError, match="leaves no room for a row"):
+            make(name, model="fake:").fit(task.spec, task[Role.TRAIN], context=fake(context=8))
 
 
 def test_a_model_that_only_writes_is_read() -> None:

@@ -180,7 +180,7 @@ def test_labels_that_look_like_nothing_stay(tmp_path):
 
 
 def test_numeric_labels_agree_across_formats(tmp_path):
-    frame = pd.DataFrame({"text": [f"the text number {i}" for i in range(40)], "label": [i % 2 for i in range(40)]})
+    frame = pd.DataFrame({"text": [f"{i * 7919 % 1009} boats pass bridge {i * 104729 % 1013} {chr(97 + i % 26) * 4} {i * 31337 % 997}" for i in range(40)], "label": [i % 2 for i in range(40)]})
     frame.to_csv(tmp_path / "a.csv", index=False)
     frame.to_parquet(tmp_path / "a.parquet")
     frame.to_json(tmp_path / "a.jsonl", orient="records", lines=True)
@@ -203,3 +203,24 @@ def test_an_unlabelled_test_file_is_left_out(tmp_path):
     task = read_task(tmp_path)
     assert "No row of test.jsonl has a label, so it was not used." in task.notes
     assert len(task[Role.CERTIFY]) == 20
+
+
+def test_new_rows_read_as_training_rows_do(tmp_path):
+    from fieldguide.tasks.inputs import read_inputs
+
+    (tmp_path / "a.jsonl").write_text('{"text": NaN}\n{"text": 3}\n{"text": "x"}\n')
+    assert [row["text"] for row in read_inputs(str(tmp_path / "a.jsonl"), ["text"])] == ["", "3", "x"]
+
+
+def test_labels_written_in_two_ways_are_refused(tmp_path):
+    rows = [f"{i * 7919 % 1009} boats pass bridge {i * 104729 % 1013} {chr(97 + i % 26) * 4},{{}}" for i in range(200)]
+    (tmp_path / "train.csv").write_text("text,label\n" + "\n".join(row.format(i % 2) for i, row in enumerate(rows[:100])))
+    (tmp_path / "test.csv").write_text("text,label\n" + "\n".join(row.format(f"{i % 2}.0") for i, row in enumerate(rows[100:])))
+    with pytest.raises(DataError, match="write them alike"):
+        read_task(tmp_path, target="label")
+
+
+def test_rows_that_all_repeat_one_another_are_refused(tmp_path):
+    (tmp_path / "a.csv").write_text("text,label\n" + "\n".join(f"the very same text in every row here,{i % 2}" for i in range(40)))
+    with pytest.raises(DataError, match="repeat one another"):
+        read_task(tmp_path / "a.csv", target="label", inputs="text")

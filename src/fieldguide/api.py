@@ -146,7 +146,7 @@ def load(path: str | Path, models: ModelPool | None = None) -> Solver:
 
 def predict(run: str | Path, inputs: Sequence[str | Inputs], *, batch: int = 64) -> Iterator[Prediction]:
     """The winner's answers to new inputs, in order."""
-    solver = load(run)
+    solver, inputs = load(run), inputs if hasattr(inputs, "columns") else list(inputs)
     for start in range(0, len(inputs), batch):
         yield from solver.predict(inputs[start : start + batch])
 

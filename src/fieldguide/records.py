@@ -72,7 +72,10 @@ class Unparsed:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """One answer. `probabilities` sum to 1 over the label space where the approach has them."""
+    """One answer. `value` is what JSON can hold (text, number, list, mapping), or `Unparsed`.
+
+    `probabilities` sum to 1 over the label space where the approach has them.
+    """
 
     value: Any
     probabilities: Mapping[str, float] | None = None
@@ -85,13 +88,13 @@ class Prediction:
         return not isinstance(self.value, Unparsed)
 
     def to_json(self) -> dict[str, Any]:
-        return plain(self)
+        return {**plain(self), "value": plain(self.value) if self.parsed else {"unparsed": plain(self.value)}}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Prediction:
         value = data["value"]
-        if isinstance(value, Mapping) and set(value) == {"text", "reason"}:
-            value = Unparsed(**value)
+        if isinstance(value, Mapping) and set(value) == {"unparsed"}:
+            value = Unparsed(**value["unparsed"])
         return cls(value, data.get("probabilities"), data.get("text"), Usage(**data.get("usage", {})))
 
 

@@ -7,6 +7,7 @@ validates, seeds, times and meters, so that every approach is measured alike and
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import json
 import random
 import sys
@@ -19,7 +20,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from fieldguide.errors import ApproachError, NotFitted, RunError
+from fieldguide.errors import ApproachError, FieldguideError, NotFitted, RunError, UserError
 from fieldguide.models.meter import metering
 from fieldguide.models.pool import ModelPool
 from fieldguide.records import Inputs, Prediction, Row, Usage, fingerprint, plain
@@ -104,8 +105,10 @@ class Approach(ABC):
         if why := self.unsuited(task):
             raise ApproachError(why)
         train = tuple(Row(row.id, task.coerce(row.inputs, f"training row {row.id}"), row.target) for row in train)
-        if task.labels and (strange := sorted({str(r.target) for r in train} - set(task.labels))):
+        if strange := sorted({str(r.target) for r in train if task.reader.outside(task, r.target)}):
             raise ApproachError(f"Training rows hold labels outside the task's label space: {', '.join(strange[:5])}.")
+        if any("weights" in context.models.get(reference).facts.can for reference in self.models()):
+            importlib.import_module("torch")  # before seeding: a generator that does not exist yet cannot be seeded
         with _seeded(context.seed), metering(context.calls_limit, context.usd_limit) as meter:
             start = time.perf_counter()
             solver = self._fit(task, train, context)
@@ -167,12 +170,14 @@ class Solver(ABC):
         self.approach, self.task, self.models = approach, task, models
 
     def predict(self, inputs: Sequence[str | Inputs]) -> list[Prediction]:
-        """One prediction for each input, in order. Bare strings will do where the task has one input column.
+        """One prediction for each input, in order. Bare strings will do where the task has one input column; so will a data frame.
 
         Raises `NotFitted` before a fit and `DataError` for an input without the task's columns.
         """
         if not hasattr(self, "task"):
             raise NotFitted(f"This {type(self).__name__} was never fitted; make one with Approach.fit or Solver.load.")
+        if hasattr(inputs, "to_dict") and hasattr(inputs, "columns"):  # a data frame
+            inputs = [{str(k): "" if v is None or v != v else str(v) for k, v in row.items()} for row in inputs.to_dict("records")]
         if isinstance(inputs, (str, Mapping)):
             raise ApproachError("predict takes a list of inputs; put a single one in brackets.")
         rows = [self.task.coerce(value, f"input {i + 1}") for i, value in enumerate(inputs)]
@@ -221,7 +226,9 @@ class Solver(ABC):
             document = json.loads(path.read_text(encoding="utf-8"))
             approach = Approach.from_json(document["approach"])
             task, state = TaskSpec.from_json(document["task"]), document["state"]
-        except (json.JSONDecodeError, KeyError, TypeError) as damage:
+        except (ValueError, KeyError, TypeError) as damage:
+            if isinstance(damage, UserError):
+                raise
             raise RunError(f"The file {path} is damaged ({damage}); run the study again to write a new one.") from damage
         if document.get("format") != SOLVER_FORMAT:
             raise RunError(f"The file {path} has format {document.get('format')}; this version reads {SOLVER_FORMAT}.")
@@ -230,7 +237,12 @@ class Solver(ABC):
             if models.identity(reference) != identity:
                 raise RunError(f"The model {reference!r} is not the one this solver was fitted with; install the same version or run the study again.")
         solver_class = approach.solver_class()
-        solver = solver_class._load(Path(folder), state, approach, task, models)
+        try:
+            solver = solver_class._load(Path(folder), state, approach, task, models)
+        except FieldguideError:
+            raise
+        except Exception as damage:  # whatever a reader of damaged files may raise
+            raise RunError(f"The solver in {folder} is damaged ({type(damage).__name__}: {damage}); run the study again to write a new one.") from damage
         solver._bind(approach, task, models)
         solver.fit_usage, solver.fit_s = Usage(**document["fit_usage"]), document["fit_s"]
         return solver

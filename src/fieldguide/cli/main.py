@@ -45,12 +45,13 @@ def run(argv: list[str]) -> int:
     """The exit code of a command line: 0, 2 for a user's mistake, 130 when interrupted."""
     try:
         code = app(args=argv, prog_name="fieldguide", standalone_mode=False)
+        if code == 130:
+            return _interrupted()
         return code if isinstance(code, int) else 0
     except UserError as mistake:
         return _refuse(str(mistake))
     except KeyboardInterrupt:
-        print("Stopped. The same command takes up where it left off.", file=sys.stderr)
-        return 130
+        return _interrupted()
     except BrokenPipeError:  # the reader of standard output left early
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -58,6 +59,11 @@ def run(argv: list[str]) -> int:
         if hasattr(error, "format_message"):  # the parser's own complaints
             return _refuse(f"{error.format_message().rstrip('.')}; see fieldguide --help.")
         raise
+
+
+def _interrupted() -> int:
+    print("Stopped. The same command takes up where it left off.", file=sys.stderr)
+    return 130
 
 
 def _refuse(sentence: str) -> int:

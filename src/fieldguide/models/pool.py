@@ -35,7 +35,9 @@ class ModelPool:
 
 
 def _loader(reference: str) -> Any:
-    scheme = reference.partition(":")[0]
+    scheme, colon, _ = reference.partition(":")
+    if colon and scheme in ("smollm2-135m", "minilm-l6"):
+        raise ModelError(f"The model {scheme!r} takes nothing after its name, but {reference!r} came; write {scheme}.")
     try:
         return resolve("model", scheme)
     except UserError:

@@ -9,12 +9,12 @@ from typing import Any
 from fieldguide.errors import DataError
 from fieldguide.records import Row
 from fieldguide.registry import resolve
+from fieldguide.tasks.cells import blank, text_of, whole
 from fieldguide.tasks.infer import Reading, infer
 from fieldguide.tasks.kinds.kind import Kind
 from fieldguide.tasks.load import Loaded, load
 from fieldguide.tasks.split import assign_roles
 from fieldguide.tasks.tables import Table
-from fieldguide.tasks.targets import check_targets
 from fieldguide.tasks.task import Role, Task, TaskSpec
 
 MIN_ROWS = 10
@@ -45,14 +45,19 @@ def read_task(
     notes = [*loaded.notes, *reading.notes]
     parts = {split: _rows(table, reading, reader, notes) for split, table in _labelled(loaded, reading.target, notes).items()}
     train = loaded.tables["train"]
-    notes += check_targets(train, reading.target, [row.target for row in parts["train"]])
+    notes += reader.check(train, reading.target, [row.target for row in parts["train"]])
     total = sum(map(len, parts.values()))
     if total < MIN_ROWS:
         raise DataError(f"Only {total} usable labelled row{'s' * (total != 1)} came from {train.name}; give at least {MIN_ROWS}.")
     spec = TaskSpec(name or loaded.name, reading.kind, reading.inputs, reading.target, metric=reading.metric)
     split = assign_roles(parts, lambda row: "\n".join(reader.segments(spec, row.inputs)), seed)
+    if not split.rows[Role.CERTIFY]:
+        raise DataError(f"Nearly all rows of {train.name} repeat one another, so none can be kept apart to certify on; remove repeats or add a test file.")
     labels = reader.labels([row.target for row in split.rows[Role.TRAIN]])
-    if len(labels) < 2:
+    if labels and all(row.target not in labels for row in split.rows[Role.CERTIFY]):
+        strange, known = split.rows[Role.CERTIFY][0], ", ".join(labels[:5])
+        raise DataError(f"No row to certify on has a label that training knows: {strange.id} has {strange.target!r}, training has {known}; write them alike.")
+    if labels and len(labels) < 2:
         raise DataError(f"The rows left to train on hold {len(labels)} label only; give more rows of other labels in {train.name}.")
     spec = TaskSpec(spec.name, spec.kind, spec.inputs, spec.target, labels, _described(descriptions, labels), spec.metric)
     return Task(spec, split.rows, (*notes, *split.notes), loaded.source)
@@ -62,7 +67,7 @@ def _labelled(loaded: Loaded, target: str, notes: list[str]) -> dict[str, Table]
     """The tables that hold labels: a validation or test file without a single one is left out, aloud."""
     kept = {}
     for split, table in loaded.tables.items():
-        if split != "train" and all(_blank(cell) for cell in table.columns[target]):
+        if split != "train" and all(blank(cell) for cell in table.columns[target]):
             notes.append(f"No row of {table.name} has a label, so it was not used.")
         else:
             kept[split] = table
@@ -77,17 +82,17 @@ def _rows(table: Table, reading: Reading, reader: Kind, notes: list[str]) -> lis
     unlabelled: list[int] = []
     known: dict[Any, Any] = {}  # target cells read before
     for i, target in enumerate(targets):
-        if _blank(target):
+        if blank(target):
             unlabelled.append(i)
             continue
-        inputs = {column: _text(held[i], table, i, column) for column, held in zip(reading.inputs, cells, strict=True)}
+        inputs = {column: text_of(held[i], table, i, column) for column, held in zip(reading.inputs, cells, strict=True)}
         filled = [bool(text) and not text.isspace() for text in inputs.values()]
         if not (all(filled) if reader.arity > 1 else any(filled)):
             silent.append(i)
             continue
         key = target if isinstance(target, str) else None
         if key not in known or key is None:
-            known[key] = reader.read(_whole(target), table.where(i, reading.target))
+            known[key] = reader.read(whole(target), table.where(i, reading.target))
         rows.append(Row(table.id(i), inputs, known[key]))
     if len(unlabelled) == len(table):
         raise DataError(f"No row of {table.name} has a label in column {reading.target!r}; fill the column in or name another with --target.")
@@ -105,33 +110,6 @@ def _rows(table: Table, reading: Reading, reader: Kind, notes: list[str]) -> lis
 
 def _columns(names: Sequence[str]) -> str:
     return f"column{'s' * (len(names) != 1)} {', '.join(repr(name) for name in names)}"
-
-
-def _blank(cell: Any) -> bool:
-    return cell is None or (isinstance(cell, float) and cell != cell) or (isinstance(cell, str) and not cell.strip())
-
-
-def _text(cell: Any, table: Table, row: int, column: str) -> str:
-    """An input cell as text: strings as they stand, numbers and dates as written, a missing value as ""."""
-    if isinstance(cell, str):
-        return cell if cell.isascii() else _whole(cell)
-    if cell is None:
-        return ""
-    if isinstance(cell, (list, tuple, dict, set, bytes)) or hasattr(cell, "__len__"):
-        came = type(cell).__name__
-        raise DataError(f"{table.where(row, column)} holds a {came} where text is expected; make it text or choose other columns with --inputs.")
-    return "" if _blank(cell) else str(cell)
-
-
-def _whole(cell: Any) -> Any:
-    """A string without lone surrogates (broken halves of a character, which no tokenizer takes)."""
-    if not isinstance(cell, str):
-        return cell
-    try:
-        cell.encode("utf-8")
-        return cell
-    except UnicodeEncodeError:
-        return cell.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
 
 
 def _described(descriptions: Mapping[str, str] | None, labels: Sequence[str]) -> dict[str, str]:

@@ -96,7 +96,7 @@ def _present(table: Table, column: str, option: str) -> None:
 
 
 def _given_inputs(table: Table, inputs: str | Sequence[str], target: str) -> tuple[str, ...]:
-    columns = [part.strip() for part in inputs.split(",")] if isinstance(inputs, str) else list(inputs)
+    columns = [str(part).strip() for part in (inputs.split(",") if isinstance(inputs, str) else inputs)]
     columns = [column for column in columns if column]
     if not columns:
         raise DataError(f"No input column is named; give one or more of {', '.join(c for c in table.columns if c != target)} with --inputs.")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from fieldguide.errors import DataError
 from fieldguide.records import Inputs
-from fieldguide.tasks.tables import read_table
+from fieldguide.tasks.cells import text_of
+from fieldguide.tasks.load import expanded
+from fieldguide.tasks.tables import encoding_of, read_table
 
 
 def read_inputs(source: str, columns: Sequence[str]) -> list[Inputs]:
@@ -19,21 +20,14 @@ def read_inputs(source: str, columns: Sequence[str]) -> list[Inputs]:
     if source == "-":
         if len(columns) != 1:
             raise DataError(f"Lines of text can only fill one column, and the task reads {', '.join(columns)}; give a file with these columns.")
-        return [{columns[0]: line.rstrip("\n")} for line in sys.stdin]
-    path = Path(source).expanduser()
+        data = sys.stdin.buffer.read()
+        encoding, _ = encoding_of("standard input", data) if data else ("utf-8", None)
+        return [{columns[0]: line} for line in data.decode(encoding, "replace").splitlines()]
+    path = expanded(source)
     if not path.is_file():
         raise DataError(f"There is no file {source!r}; give a table with the columns {', '.join(columns)}, or - for lines of text.")
     table = read_table(path)
     for column in columns:
         if column not in table.columns:
             raise DataError(f"The file {path.name} has no column {column!r}, which the task reads; its columns are {', '.join(table.columns)}.")
-    rows: list[Inputs] = []
-    for i in range(len(table)):
-        row = {}
-        for column in columns:
-            cell = table.columns[column][i]
-            if cell is not None and not isinstance(cell, (str, int, float)):
-                raise DataError(f"{table.where(i, column)} holds a {type(cell).__name__} where text is expected; give one text a cell.")
-            row[column] = "" if cell is None else str(cell)
-        rows.append(row)
-    return rows
+    return [{column: text_of(table.columns[column][i], table, i, column) for column in columns} for i in range(len(table))]

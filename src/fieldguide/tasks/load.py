@@ -40,10 +40,20 @@ def load(data: Any) -> Loaded:
     if isinstance(data, str) and data.startswith("hf:"):
         return _load_hub(data)
     if isinstance(data, (str, Path)):
-        return _load_path(Path(data).expanduser())
+        return _load_path(expanded(data))
     if hasattr(data, "columns") and hasattr(data, "itertuples"):
         return _load_frame(data)
     raise DataError(f"Data must be a path, 'hf:name' or a pandas DataFrame, but a {type(data).__name__} came; give one of these.")
+
+
+def expanded(path: str | Path) -> Path:
+    """The path with `~` written out. Raises `DataError` for an empty one, or for a home folder that is not there."""
+    try:
+        if not str(path).strip():
+            raise DataError("The path is empty; give a file of labelled rows.")
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise DataError(f"The path {str(path)!r} names no home folder ({str(error).rstrip('.')}); write the folder out.") from None
 
 
 def _load_path(path: Path) -> Loaded:

@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -26,6 +27,8 @@ from fieldguide.tasks.overlap import NEAR_LIMIT, near_duplicate_groups, normalis
 from fieldguide.tasks.task import Role
 
 SMALL, LARGE, SMALL_TEST = 300, 2_000, 60
+LARGE_GROUP = 0.1
+"""A family of near-duplicates above this share of a file is said aloud."""
 ROLE_ORDER = (Role.CERTIFY, Role.SELECT, Role.CALIBRATE, Role.TRAIN)
 Say = Callable[[Row], str]
 """A row's whole text: all of its segments."""
@@ -55,13 +58,18 @@ def assign_roles(parts: Mapping[str, Sequence[Row]], say: Say, seed: int = 0) ->
     if not rows[Role.TRAIN]:
         raise DataError("No training row is left, since every one repeats a test row; give training rows that are not in the test file.")
     notes += _conflicts([row for role in Role for row in rows[role]], say)
-    known = {row.target for row in rows[Role.TRAIN]}
-    unseen = Counter(row.target for role in Role for row in rows[role] if row.target not in known)
+    known = {stratum(row.target) for row in rows[Role.TRAIN]}
+    unseen = Counter(stratum(row.target) for role in Role for row in rows[role] if stratum(row.target) not in known)
     if unseen:
         named = ", ".join(f"{label!r}" for label in sorted(unseen)[:5]) + (", …" if len(unseen) > 5 else "")
         have = "row outside train has" if unseen.total() == 1 else "rows outside train have"
         notes.append(f"{unseen.total():,} {have} a label that train never has ({named}), and will count as wrong.")
     return Split(rows, tuple(notes))
+
+
+def stratum(target: Any) -> str:
+    """What rows are dealt out by: the label, or for a target of parts the whole of it as text."""
+    return target if isinstance(target, str) else repr(target)
 
 
 def _from_one(rows: list[Row], say: Say, seed: int) -> tuple[dict[Role, tuple[Row, ...]], list[str]]:
@@ -76,9 +84,13 @@ def _from_one(rows: list[Row], say: Say, seed: int) -> tuple[dict[Role, tuple[Ro
         sizes = {Role.CERTIFY: min(n // 5, 2_000), Role.SELECT: min(n // 10, 500), Role.CALIBRATE: min(n // 10, 500)}
         rule = "the rule for 2,000 rows or more"
     groups = near_duplicate_groups(texts)
-    roles = deal(groups, [row.target for row in rows], sizes, Role.TRAIN, seed, first_to_rest=True)
+    roles = deal(groups, [stratum(row.target) for row in rows], sizes, Role.TRAIN, seed, first_to_rest=True)
     result = _collect(rows, roles)
     notes = [f"Of {_count(n, 'row')}, {_sizes(result)} ({rule})."]
+    largest = int(np.bincount(groups).max())
+    if largest > max(LARGE_GROUP * n, 10):
+        first = rows[int(np.flatnonzero(groups == np.bincount(groups).argmax())[0])].id
+        notes.append(f"{largest:,} rows are one family of near-duplicates (the first is {first}) and stay together, so the roles differ in what they hold.")
     repeated = n - int(groups.max()) - 1
     if repeated == 1:
         notes.append("1 row repeats another exactly or nearly, and shares its role.")
@@ -100,14 +112,14 @@ def _from_files(train: list[Row], val: list[Row], test: list[Row], say: Say, see
     if n >= SMALL_TEST:
         select = min(n * 30 // 100, 500)
         sizes = {Role.CERTIFY: min(n - select, 2_000), Role.SELECT: select}
-    dealt = deal(near_duplicate_groups([say(row) for row in test]), [row.target for row in test], sizes, None, seed)
+    dealt = deal(near_duplicate_groups([say(row) for row in test]), [stratum(row.target) for row in test], sizes, None, seed)
     rows = _collect(test, dealt, last=Role.CERTIFY if n <= sum(sizes.values()) else None)
     if val:
-        kept = deal(np.arange(len(val)), [row.target for row in val], {Role.CALIBRATE: min(len(val), 1_000)}, None, seed)
+        kept = deal(np.arange(len(val)), [stratum(row.target) for row in val], {Role.CALIBRATE: min(len(val), 1_000)}, None, seed)
         rows[Role.CALIBRATE], rows[Role.TRAIN] = _collect(val, kept)[Role.CALIBRATE], tuple(train)
     elif len(train) >= SMALL:
         groups = near_duplicate_groups([say(row) for row in train])
-        part = deal(groups, [row.target for row in train], {Role.CALIBRATE: min(len(train) // 10, 500)}, Role.TRAIN, seed, first_to_rest=True)
+        part = deal(groups, [stratum(row.target) for row in train], {Role.CALIBRATE: min(len(train) // 10, 500)}, Role.TRAIN, seed, first_to_rest=True)
         rows |= {role: found for role, found in _collect(train, part).items() if found}
     else:
         rows[Role.TRAIN] = tuple(train)

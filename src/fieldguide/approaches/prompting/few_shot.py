@@ -12,7 +12,7 @@ import numpy as np
 
 from fieldguide.approaches.approach import Approach, FitContext, Solver
 from fieldguide.approaches.prompting.fit_text import MARGIN, TokenCounter, shorten
-from fieldguide.approaches.prompting.prompt import Demonstration, PromptSolver, longest_answer, named_template, needs_prompting
+from fieldguide.approaches.prompting.prompt import Demonstration, PromptSolver, check_room, longest_answer, named_template, needs_prompting
 from fieldguide.errors import ApproachError
 from fieldguide.models.model import Model
 from fieldguide.models.text import clean
@@ -52,8 +52,11 @@ class PromptFewShot(Approach):
             raise ApproachError("A few-shot prompt shows labelled rows and was given none; give it at least one.")
         model = needs_prompting(context.models.get(self.model))
         template = named_template(task, self.template)
+        check_room(model, task, template)
         dealt = deal(train, self.shots, context.seed)
         shown = fitting(model, task, template, dealt, train)
+        if not shown:
+            raise ApproachError(f"No demonstration fits into the context of {self.model} beside the instruction; shorten the label descriptions.")
         order = np.random.default_rng([context.seed, 3301]).permutation(len(shown))
         return PromptSolver(self.model, template, [shown[i] for i in order])
 

@@ -49,6 +49,23 @@ def longest_answer(task: TaskSpec, template: Template, count: TokenCounter) -> i
     return max((count(template.option(task.reader.say(task, label))) for label in task.labels), default=16)
 
 
+LEAST_ROOM = 24
+"""Tokens that a row must have."""
+
+
+def check_room(model: Model, task: TaskSpec, template: Template) -> None:
+    """Raise `ApproachError` if the instruction and an answer leave too little of the model's context to show a row."""
+    if model.facts.context is None:
+        return
+    count = TokenCounter.of(model)
+    taken = count(template.render("")) + longest_answer(task, template, count) + MARGIN
+    if model.facts.context - taken < LEAST_ROOM:
+        raise ApproachError(
+            f"The instruction with {len(task.labels)} labels takes {taken:,} of the {model.facts.context:,} tokens that {model.facts.reference} "
+            "can read, which leaves no room for a row; give shorter label descriptions or a model with a longer context."
+        )
+
+
 class PromptSolver(Solver):
     """Answers by prompting. A model that can score ranks the options by log p(option | prompt); otherwise it writes, and the text is read."""
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fieldguide.approaches.approach import Approach, FitContext, Solver
-from fieldguide.approaches.prompting.prompt import PromptSolver, named_template, needs_prompting
+from fieldguide.approaches.prompting.prompt import PromptSolver, check_room, named_template, needs_prompting
 from fieldguide.records import Row
 from fieldguide.tasks.task import TaskSpec
 
@@ -35,8 +35,9 @@ class PromptZeroShot(Approach):
         return n_rows
 
     def _fit(self, task: TaskSpec, train: tuple[Row, ...], context: FitContext) -> PromptSolver:
-        needs_prompting(context.models.get(self.model))
-        return PromptSolver(self.model, named_template(task, self.template))
+        template = named_template(task, self.template)
+        check_room(needs_prompting(context.models.get(self.model)), task, template)
+        return PromptSolver(self.model, template)
 
     @classmethod
     def solver_class(cls) -> type[Solver]:

@@ -156,6 +156,8 @@ def _groups(requests: Sequence[Request], chosen: Sequence[int]) -> list[list[int
 def _window(config: Any) -> float:
     """How long a sequence may be before a sliding window would hide part of it, which the packed mask does not do."""
     kinds = getattr(config, "layer_types", None)
+    if local := getattr(config, "window_size", None) or getattr(config, "attention_chunk_size", None):  # GPT-Neo's and Llama 4's names
+        return local
     slides = "sliding_attention" in kinds if kinds else getattr(config, "use_sliding_window", True)
     size = getattr(config, "sliding_window", None)
     return size if slides and size else float("inf")

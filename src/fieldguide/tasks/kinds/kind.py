@@ -11,10 +11,14 @@ import re
 import unicodedata
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from datetime import date
+from decimal import Decimal
 from typing import Any, ClassVar
 
 from fieldguide.errors import DataError
 from fieldguide.records import Inputs, Unparsed
+from fieldguide.tasks.tables import Table
+from fieldguide.tasks.targets import check_targets
 from fieldguide.tasks.task import TaskSpec
 from fieldguide.tasks.template import Template
 
@@ -38,6 +42,14 @@ class Kind(ABC):
     @abstractmethod
     def read(self, value: Any, where: str) -> Any:
         """A raw cell as a target. Raises `DataError` that names `where` if it cannot be one."""
+
+    def check(self, table: Table, target: str, values: Sequence[Any]) -> list[str]:
+        """Whether training targets, as read, make a task of this kind: notes on odd ones. Raises `DataError` where they do not."""
+        return []
+
+    def outside(self, spec: TaskSpec, value: Any) -> bool:
+        """Whether a target lies outside the task's label space."""
+        return False
 
     @abstractmethod
     def labels(self, targets: Sequence[Any]) -> tuple[str, ...]:
@@ -82,12 +94,18 @@ class LabelKind(Kind):
                 raise DataError(f"{where} has no label; fill it in or drop the row.")
             if value.is_integer():
                 value = int(value)
-        if isinstance(value, (list, tuple, dict)):
+        if not isinstance(value, (str, bool, int, float, Decimal, date)):
             raise DataError(f"{where} holds a {type(value).__name__} where one label is expected; give one label a row.")
         text = unicodedata.normalize("NFC", str(value)).strip()
         if not text or value is None:
             raise DataError(f"{where} has no label; fill it in or drop the row.")
         return text
+
+    def check(self, table: Table, target: str, values: Sequence[Any]) -> list[str]:
+        return check_targets(table, target, values)
+
+    def outside(self, spec: TaskSpec, value: Any) -> bool:
+        return bool(spec.labels) and value not in spec.labels
 
     def labels(self, targets: Sequence[Any]) -> tuple[str, ...]:
         return tuple(sorted(set(targets)))
@@ -101,30 +119,46 @@ class LabelKind(Kind):
         return str(value) if clash else spoken
 
     def parse(self, spec: TaskSpec, text: str) -> str | Unparsed:
-        """The one label that the text names, by its spoken or written form, whole words only.
+        """The one label that the text names, by its spoken or written form.
 
-        A label that lies inside another one that is named ("positive" in "not positive") does not count; two different
-        labels named is `Unparsed`.
+        The whole text counts first, exactly and then folded (case, space and outer punctuation aside). Otherwise a label must stand
+        in it as whole words; one that lies inside a longer label that is named does not count. Two labels named, a label that
+        is denied ("not positive") and a number that is part of another number are `Unparsed`.
         """
-        forms = {_fold(form): label for label in spec.labels for form in (self.say(spec, label), label)}
+        forms = [(form, label) for label in spec.labels for form in dict.fromkeys((self.say(spec, label), label))]
+        for same in (str.strip, _fold):
+            whole = {label for form, label in forms if same(form) and same(form) == same(text)}
+            if len(whole) == 1:
+                return whole.pop()
         folded = _fold(text)
-        if folded in forms:
-            return forms[folded]
-        spans: list[tuple[int, int, str]] = []
-        for form, label in forms.items():
-            for match in re.finditer(rf"(?<!\w){re.escape(form)}(?!\w)", folded):
-                spans.append((match.start(), match.end(), label))
+        spans = [(m.start(), m.end(), label) for form, label in forms if len(_fold(form)) > 1 or _fold(form).isdigit() for m in _named(_fold(form), folded)]
         outer = [s for s in spans if not any(o[0] <= s[0] and s[1] <= o[1] and o[1] - o[0] > s[1] - s[0] for o in spans)]
         named = {label for _, _, label in outer}
-        if len(named) == 1:
-            return named.pop()
-        return Unparsed(text, "names no label" if not named else "names several labels: " + ", ".join(sorted(named)))
+        if len(named) != 1:
+            return Unparsed(text, "names no label" if not named else "names several labels: " + ", ".join(sorted(named)))
+        if any(DENIED.search(folded[: start]) for start, _, _ in outer):
+            return Unparsed(text, "denies a label")
+        return named.pop()
 
     def _naming(self, spec: TaskSpec) -> str:
         """The label list as an instruction shows it, with descriptions where there are any."""
         if spec.descriptions:
             return "\n".join(f"- {self.say(spec, v)}" + (f": {spec.descriptions[v]}" if v in spec.descriptions else "") for v in spec.labels)
         return ", ".join(self.say(spec, v) for v in spec.labels)
+
+
+DENIED = re.compile(r"(?:\b(?:not|no|never|neither|nor)|n't|n’t)\s+(?:an?\s+|the\s+)?$")
+
+
+def _named(form: str, text: str) -> list[re.Match[str]]:
+    """Where a folded form stands in a folded text on its own: not inside a word, or for digits not inside a number."""
+    if re.fullmatch(r"[+-]?[\d.,]+", form):
+        pattern = rf"(?<![\w.,+-]){re.escape(form)}(?!\w|[.,]\d)"
+    else:
+        before = r"(?<!\w)" if form[0].isascii() else ""  # scripts without spaces have no word borders
+        after = r"(?!\w)" if form[-1].isascii() else ""
+        pattern = before + re.escape(form) + after
+    return list(re.finditer(pattern, text))
 
 
 def _spoken(label: str) -> str:
