@@ -79,7 +79,7 @@ def summary(name: str, verdict: Verdict) -> str:
     won, best = by_key.get(verdict.recommended or ""), by_key.get(verdict.best or "")
     if won is None:
         return f"| {name} | nothing feasible | – | – | – | – | {verdict.budget} |"
-    sure = "yes" if verdict.sure else "not enough rows"
+    sure = "yes" if verdict.sure else "not yet, see below" if verdict.caveat else "not enough rows"
     return f"| {name} | {won.title} | {shown(won.quality)} | {won.n_labels:,} | {sure} | {best.title if best else '–'} | {verdict.budget} |"
 
 
