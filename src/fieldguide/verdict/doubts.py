@@ -44,7 +44,9 @@ def _about_failures(found: Findings) -> list[str]:
             said.append(f"{name[0].upper()}{name[1:]} failed in {len(failed)} of {len(failed) + len(done)} trials; its figures come from the others.")
     never = [called(entry) for entry in found.entries if entry.with_status("failed") and not entry.with_status("done")]
     if never:
-        said.append(f"Nothing is known of {listed(never)}, since every trial that ran failed.")
+        first = next(entry for entry in found.entries if entry.with_status("failed") and not entry.with_status("done"))
+        why = first.with_status("failed")[0].error.rstrip(".")
+        said.append(f"Nothing is known of {listed(never)}, since every trial that ran failed: {why}; errors.log in the run folder says more.")
     return said
 
 
