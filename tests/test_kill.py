@@ -53,7 +53,7 @@ def kill_and_resume(data: Path, folder: Path, fast: bool, kills: int, seed: int)
     began = time.perf_counter()
     whole = subprocess.run(command(data, folder / "whole", fast), capture_output=True, text=True, check=True)
     took = time.perf_counter() - began
-    out, rng, held = folder / "killed", random.Random(seed), {}
+    out, rng, held, landed = folder / "killed", random.Random(seed), {}, 0
     for _ in range(kills):
         process = subprocess.Popen(command(data, out, fast), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
         grown = rng.randrange(1, 4 * BATCH)
@@ -63,6 +63,7 @@ def kill_and_resume(data: Path, folder: Path, fast: bool, kills: int, seed: int)
         seen = answered(out)
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
+            landed += 0 < len(seen)
         process.wait()
         now = answered(out)
         assert held.items() <= seen.items() <= now.items(), "a kill took back an answer that was recorded"
@@ -70,6 +71,7 @@ def kill_and_resume(data: Path, folder: Path, fast: bool, kills: int, seed: int)
     resumed = subprocess.run(command(data, out, fast), capture_output=True, text=True, check=True)
     assert held.items() <= answered(out).items()
     assert answered(out) == answered(folder / "whole")
+    assert landed >= kills // 2, f"only {landed} of {kills} kills met a study that had begun to answer"
     return json.loads(whole.stdout), json.loads(resumed.stdout)
 
 
