@@ -63,7 +63,7 @@ def kill_and_resume(data: Path, folder: Path, fast: bool, kills: int, seed: int)
         seen = answered(out)
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
-            landed += 0 < len(seen)
+            landed += len(seen) > 0
         process.wait()
         now = answered(out)
         assert held.items() <= seen.items() <= now.items(), "a kill took back an answer that was recorded"
