@@ -75,6 +75,12 @@ def test_continuing(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypa
     assert "rows have changed" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("path", ["", "~nosuchuserhere/rows.csv"])
+def test_a_path_that_is_none_is_refused(path: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["decide", path]) == 2
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1
+
+
 def test_without_arguments_it_shows_help(capsys: pytest.CaptureFixture[str]) -> None:
     run([])
     assert "decide" in "".join(capsys.readouterr())

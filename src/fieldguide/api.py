@@ -23,6 +23,7 @@ from fieldguide.study.run import Step, Study
 from fieldguide.study.settings import Settings
 from fieldguide.study.setup import chosen_approaches, permitted, run_folder, same_task
 from fieldguide.tasks.build import read_task
+from fieldguide.tasks.load import expanded
 from fieldguide.tasks.task import Task
 from fieldguide.verdict.evidence import collect
 from fieldguide.verdict.io import read as read_verdict
@@ -78,7 +79,7 @@ def decide(
     elif path is None:
         raise UserError("There is nothing to decide on; give a file, a folder, hf:name or a data frame.")
     else:
-        chosen = _settings(str(path) if path == FRAME or str(path).startswith("hf:") else str(Path(path).expanduser().absolute()), settings)
+        chosen = _settings(str(path) if path == FRAME or str(path).startswith("hf:") else str(expanded(path).absolute()), settings)
     approaches = chosen_approaches(chosen, pool)
     task = read_task(
         data if path == FRAME else chosen.data,

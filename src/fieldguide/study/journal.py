@@ -47,6 +47,10 @@ class Journal:
         found = self._db.execute("SELECT row, prediction FROM answers WHERE trial = ?", (trial,))
         return {row: Prediction.from_json(json.loads(text)) for row, text in found}
 
+    def answered(self, trial: str) -> set[str]:
+        """The ids of the rows that a trial has answered so far."""
+        return {row for (row,) in self._db.execute("SELECT row FROM answers WHERE trial = ?", (trial,))}
+
     def answer_seconds(self, trial: str) -> float:
         """Wall-clock seconds that a trial's recorded answers took."""
         return self._db.execute("SELECT COALESCE(SUM(seconds), 0) FROM answers WHERE trial = ?", (trial,)).fetchone()[0]

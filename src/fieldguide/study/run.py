@@ -96,8 +96,7 @@ class Study:
         record = journal.record(trial.key)
         if record is None or record.status != "done":
             return None
-        answered = journal.answers(trial.key).keys()
-        return record if answered >= {*trial.select_ids, *trial.certify_ids} else None
+        return record if journal.answered(trial.key) >= {*trial.select_ids, *trial.certify_ids} else None
 
     # Budget. Calls are counted as planned, so that a study that was killed and resumed takes the same path; time and dollars as spent.
 
@@ -106,15 +105,16 @@ class Study:
 
     def _cost(self, trial: Trial) -> float:
         """What a trial is expected to spend, in the budget's unit; an approach never tried so far is let in."""
-        if self.budget.unit == "calls":
-            return trial.calls
-        seconds = self._expected_s(trial) or 0.0
-        return seconds if self.budget.unit == "seconds" else seconds * self.machine_price_usd_per_hour / 3600
+        return self._priced(self._expected_s(trial) or 0.0, calls=trial.calls)
+
+    def _priced(self, seconds: float, *, usd: float = 0.0, calls: int = 0) -> float:
+        """Work in the budget's unit; a second of this machine costs its price, beside what an API billed."""
+        return self.budget.spent(seconds=seconds, usd=usd + seconds * self.machine_price_usd_per_hour / 3600, calls=calls)
 
     def _count(self, trial: Trial, record: TrialRecord) -> None:
         seconds = record.fit_s + record.predict_s + sum(record.latencies_s)
-        usd = record.fit_usage.cost_usd + record.predict_usage.cost_usd + seconds * self.machine_price_usd_per_hour / 3600
-        self._committed += self.budget.spent(seconds=seconds, usd=usd, calls=trial.calls)
+        usd = record.fit_usage.cost_usd + record.predict_usage.cost_usd
+        self._committed += self._priced(seconds, usd=usd, calls=trial.calls)
         if trial.work >= self._pace.get(trial.approach.key, (0.0, 0.0))[1]:
             self._pace[trial.approach.key] = (seconds, trial.work)
 
@@ -131,10 +131,7 @@ class Study:
 
     def _overspent(self, seconds: float) -> bool:
         """Whether a budget in time or dollars is spent after so many seconds of a trial; calls are never cut short."""
-        if self.budget.unit == "calls":
-            return False
-        price = 1.0 if self.budget.unit == "seconds" else self.machine_price_usd_per_hour / 3600
-        return self._committed + seconds * price > self.budget.amount
+        return self._committed + self._priced(seconds) > self.budget.amount
 
     # One trial.
 
@@ -174,7 +171,7 @@ class Study:
     def _answer(self, trial: Trial, solver: Solver, journal: Journal) -> bool:
         """Answer the rows that are missing, batch by batch; False if the budget ended first."""
         by_id = {row.id: row.inputs for role in (Role.SELECT, Role.CERTIFY) for row in self.task[role]}
-        known = journal.answers(trial.key)
+        known = journal.answered(trial.key)
         missing = [i for i in (*trial.select_ids, *trial.certify_ids) if i not in known]
         for start in range(0, len(missing), BATCH):
             if self._overspent(solver.fit_s + journal.answer_seconds(trial.key)):
