@@ -6,7 +6,8 @@ next. The command line prints that sentence and exits with code 2. Anything else
     FieldguideError
     ├── UserError (also a ValueError)
     │   ├── DataError         a file, row or column cannot be read as a task
-    │   ├── ModelError        a model reference cannot be understood or loaded
+    │   ├── ModelError        a model reference cannot be understood or loaded, or a model does not answer
+    │   │   └── Incomplete    it answered some prompts of a call and not the others
     │   ├── ApproachError     an approach's parameters are wrong, or it cannot serve this task
     │   ├── RunError          a run folder is missing, damaged or belongs to another task
     │   └── MissingExtra      a package is not installed; the message names the command
@@ -16,6 +17,9 @@ next. The command line prints that sentence and exits with code 2. Anything else
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 
 class FieldguideError(Exception):
@@ -31,7 +35,16 @@ class DataError(UserError):
 
 
 class ModelError(UserError):
-    """A model reference cannot be understood, found or loaded."""
+    """A model reference cannot be understood, found or loaded, or its server does not answer."""
+
+
+class Incomplete(ModelError):
+    """A model answered some prompts of a call and not the others; what it did answer is kept."""
+
+    def __init__(self, message: str, answers: Mapping[int, Any]) -> None:
+        super().__init__(message)
+        self.answers = dict(answers)
+        """Place in the call → answer."""
 
 
 class ApproachError(UserError):

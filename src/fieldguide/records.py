@@ -46,7 +46,7 @@ class Usage:
     backward_flops: float = 0.0
     """About 4 × parameters × tokens trained on (same source)."""
     cost_usd: float = 0.0
-    """Dollars billed by an API; local work is priced later from seconds."""
+    """Dollars billed by an API, as if no remembered answer had served; local work is priced later from seconds."""
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(*(getattr(self, f.name) + getattr(other, f.name) for f in dataclasses.fields(self)))

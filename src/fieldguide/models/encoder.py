@@ -5,7 +5,6 @@ Legend: B texts in a batch, L tokens in the longest of them, D dims.
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -13,7 +12,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from fieldguide.models import meter
 from fieldguide.models.instrument import metered_copy
 from fieldguide.models.model import Model, ModelFacts
 from fieldguide.models.text import clean
@@ -22,47 +20,28 @@ from fieldguide.records import Usage
 BATCH_TOKENS = 4096
 """Tokens in a batch, padding included: large enough to fill two cores, small enough to stay in their caches."""
 
-REMEMBERED = 200_000
-"""Texts whose vectors are kept (about 0.3 GB at 384 dims); past that all are forgotten."""
-
 
 class EncoderModel(Model):
-    """An encoder of transformers, with pooling. Vectors are remembered by text; `uncached()` sets that aside."""
+    """An encoder of transformers, with pooling. Calls from several threads take turns."""
 
     tokenizer: Any
     """The model's own tokeniser, for those who tune its weights."""
 
     def __init__(self, module: Any, tokenizer: Any, facts: ModelFacts, pooling: str = "mean") -> None:
         self.module, self.tokenizer, self.facts, self.pooling = module.eval(), tokenizer, facts, pooling
-        self._known: dict[bytes, tuple[np.ndarray, int]] = {}
         self._turn = threading.Lock()
 
     def _embed(self, texts: Sequence[str]) -> tuple[np.ndarray, Usage]:
-        with self._turn:
-            if len(self._known) > REMEMBERED:
-                self._known.clear()
-            return self._look_up(texts)
-
-    def _look_up(self, texts: Sequence[str]) -> tuple[np.ndarray, Usage]:
-        names = [hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest() for text in texts]
-        fresh = {name: text for name, text in zip(names, texts, strict=True) if name not in self._known or not meter.may_use_cache()}
-        computed = self._compute(fresh)
-        vectors = np.stack([self._known[name][0] for name in names])  # (texts, D)
-        tokens = sum(self._known[name][1] for name in names)
-        flops = 2.0 * (self.facts.compute_parameters or 0) * computed
-        return vectors, Usage(prompt_tokens=tokens, cached_tokens=tokens - computed, forward_flops=flops)
-
-    def _compute(self, fresh: dict[bytes, str]) -> int:
-        """Embed and remember; returns how many tokens that took."""
-        if not fresh:
-            return 0
-        encoded = self.tokenizer([clean(t) for t in fresh.values()], truncation=True, max_length=self.facts.context, return_token_type_ids=False)
+        places = {text: i for i, text in enumerate(dict.fromkeys(texts))}
+        encoded = self.tokenizer([clean(t) for t in places], truncation=True, max_length=self.facts.context, return_token_type_ids=False)
         rows: list[list[int]] = [ids or [self._blank()] for ids in encoded["input_ids"]]
-        names = list(fresh)
-        for batch in _batches([len(ids) for ids in rows]):
-            for i, vector in zip(batch, self._forward([rows[i] for i in batch]), strict=True):
-                self._known[names[i]] = (vector, len(rows[i]))
-        return sum(map(len, rows))
+        vectors = np.empty((len(rows), self.facts.dims or 0), dtype=np.float32)  # (distinct texts, D)
+        with self._turn:
+            for batch in _batches([len(ids) for ids in rows]):
+                vectors[batch] = self._forward([rows[i] for i in batch])
+        computed, sent = sum(map(len, rows)), sum(len(rows[places[text]]) for text in texts)
+        flops = 2.0 * (self.facts.compute_parameters or 0) * computed
+        return vectors[[places[text] for text in texts]], Usage(prompt_tokens=sent, cached_tokens=sent - computed, forward_flops=flops)
 
     def _forward(self, rows: list[list[int]]) -> np.ndarray:
         length = max(map(len, rows))

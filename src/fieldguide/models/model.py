@@ -1,21 +1,22 @@
 """The seam: what Fieldguide asks of a language model, and no more.
 
 An author of a backend writes the private half (`_score`, `_generate`, `_embed`, `_weights`) for the abilities that its
-`facts.can` names; the public half here validates, times and meters, so that no call can go uncounted.
+`facts.can` names; the public half here validates, times, meters and remembers, so that no call can go uncounted.
 """
 
 from __future__ import annotations
 
-import time
+import hashlib
+import math
 from abc import ABC
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fieldguide.errors import Unsupported
-from fieldguide.models import meter
+from fieldguide.models.answers import PLAIN, VECTORS, answered
 from fieldguide.records import Usage
 
 if TYPE_CHECKING:
@@ -32,7 +33,9 @@ class ModelFacts:
     """Changes whenever an answer could: a hash of weights, or provider, name and revision. Part of every cache key."""
     can: frozenset[str]
     """Abilities out of {"score", "generate", "embed", "weights"}."""
-    type: str
+    numerics: str = "float32"
+    """The precision it computes in, where that moves an answer's last digits. Part of the key of a remembered answer, not of identity."""
+    type: str = ""
     """"encoder", "causal", "encoder-decoder" or "api"."""
     parameters: int | None = None
     compute_parameters: int | None = None
@@ -46,6 +49,8 @@ class ModelFacts:
     local: bool = True
     """Whether texts stay on this machine."""
     usd_per_million_prompt: float = 0.0
+    usd_per_million_cached: float = 0.0
+    """Prompt tokens that the provider found in its own prompt cache."""
     usd_per_million_completion: float = 0.0
     price_date: str = ""
 
@@ -60,12 +65,15 @@ class Scores:
 
 @dataclass(frozen=True)
 class Generation:
-    """One sampled or greedy continuation. `finish` is "stop" or "length"."""
+    """One sampled or greedy continuation. `finish` is "stop", "length" or "refused" (see `reason`)."""
 
     text: str
     tokens: int
     finish: str
     logprob: float | None = None
+    """Sum of its tokens' log-probabilities at temperature 1, in nats, where the model tells."""
+    reason: str = ""
+    """Why the model, or its provider, gave no text for this prompt (a content filter, say); empty where it did."""
 
 
 class Model(ABC):
@@ -80,13 +88,15 @@ class Model(ABC):
         equal those of a model that reads the text as written. An empty option list or option is an error of the caller.
         """
         self._need("score")
-        if len(prompts) != len(options):
-            raise ValueError(f"score needs one option list a prompt; it got {len(prompts)} prompts and {len(options)} lists.")
-        if any(not opts or not all(opts) for opts in options):
-            raise ValueError("score needs at least one option a prompt, and no option may be empty.")
-        if not prompts:
-            return Scores((), ())
-        return self._metered(len(prompts), lambda: self._score(prompts, options))
+        _check_options(prompts, options)
+
+        def ask(places: list[int]) -> tuple[list[Any], Usage]:
+            scores, usage = self._score([prompts[i] for i in places], [options[i] for i in places])
+            return [[list(t) for t in own] for own in scores.tokens], usage
+
+        found = answered(self.facts, "score", [[p, list(own)] for p, own in zip(prompts, options, strict=True)], ask)
+        tokens = tuple(tuple(tuple(t) for t in own) for own in found)
+        return Scores(tuple(tuple(math.fsum(t) for t in own) for own in tokens), tokens)
 
     def generate(
         self,
@@ -100,26 +110,46 @@ class Model(ABC):
     ) -> list[list[Generation]]:
         """`n` continuations of each prompt, cut before the first stop string. Temperature 0 is greedy; otherwise `seed` decides."""
         self._need("generate")
-        if not prompts:
-            return []
-        return self._metered(
-            len(prompts) * n,
-            lambda: self._generate(prompts, max_tokens=max_tokens, stop=tuple(stop), n=n, temperature=temperature, seed=seed),
-        )
+
+        def ask(places: list[int]) -> tuple[list[Any], Usage]:
+            return self._generate([prompts[i] for i in places], max_tokens=max_tokens, stop=tuple(stop), n=n, temperature=temperature, seed=seed)
+
+        how = [max_tokens, list(stop), n, temperature, seed if temperature > 0 else None]
+        return answered(self.facts, "generate", [[p, *how] for p in prompts], ask, each=n, code=_GENERATIONS)
+
+    def choose(
+        self, prompts: Sequence[str], options: Sequence[Sequence[str]], *, n: int = 1, temperature: float = 0.0, seed: int = 0
+    ) -> list[list[Generation]]:
+        """`n` answers to each prompt, held to its own options.
+
+        A model that can score takes the most likely option, or draws one from softmax(log p(option | prompt) / temperature). One
+        that can only generate is held to the options as far as its backend can; a text that is none of them comes back as written.
+        """
+        if not self.facts.can & {"score", "generate"}:
+            self._need("generate")
+        _check_options(prompts, options)
+
+        def ask(places: list[int]) -> tuple[list[Any], Usage]:
+            return self._choose([prompts[i] for i in places], [options[i] for i in places], n=n, temperature=temperature, seed=seed)
+
+        how = [n, temperature, seed if temperature > 0 else None]
+        questions = [[p, list(own), *how] for p, own in zip(prompts, options, strict=True)]
+        return answered(self.facts, "choose", questions, ask, each=1 if "score" in self.facts.can else n, code=_GENERATIONS)
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """Unit-length embeddings, float32, shape (texts, dims)."""
         self._need("embed")
         if not texts:
             return np.zeros((0, self.facts.dims or 0), dtype=np.float32)
-        return self._metered(len(texts), lambda: self._embed(texts))
+        return np.stack(answered(self.facts, "embed", list(texts), lambda places: self._embed([texts[i] for i in places]), code=VECTORS))
 
     def weights(self) -> torch.nn.Module:
         """A copy of the network to tune, probe or look inside; forward and backward passes through it are metered."""
         self._need("weights")
         return self._weights()
 
-    # The author's half. Each of the first three returns its answer and the usage of the call; `calls` and `seconds` are filled in here.
+    # The author's half. Each of the first four returns its answer and the usage of the call: `seconds` are filled in here, and so is one call
+    # a prompt, so that `calls` are attempts beyond that. A backend that fails part of the way raises `Incomplete`.
 
     def _score(self, prompts: Sequence[str], options: Sequence[Sequence[str]]) -> tuple[Scores, Usage]:
         raise NotImplementedError
@@ -128,6 +158,17 @@ class Model(ABC):
         self, prompts: Sequence[str], *, max_tokens: int, stop: tuple[str, ...], n: int, temperature: float, seed: int
     ) -> tuple[list[list[Generation]], Usage]:
         raise NotImplementedError
+
+    def _choose(
+        self, prompts: Sequence[str], options: Sequence[Sequence[str]], *, n: int, temperature: float, seed: int
+    ) -> tuple[list[list[Generation]], Usage]:
+        if "score" not in self.facts.can:
+            longest = max(len(option) for own in options for option in own)
+            return self._generate(prompts, max_tokens=longest + 4, stop=("\n",), n=n, temperature=temperature, seed=seed)
+        scores, usage = self._score(prompts, options)
+        return [
+            [_pick(p, own, parts, temperature, (seed, k)) for k in range(n)] for p, own, parts in zip(prompts, options, scores.tokens, strict=True)
+        ], usage
 
     def _embed(self, texts: Sequence[str]) -> tuple[np.ndarray, Usage]:
         raise NotImplementedError
@@ -140,9 +181,24 @@ class Model(ABC):
             has = ", ".join(sorted(self.facts.can)) or "nothing"
             raise Unsupported(f"The model {self.facts.reference!r} cannot {ability}; it can: {has}.")
 
-    def _metered(self, calls, ask):
-        meter.check(calls)
-        start = time.perf_counter()
-        answer, usage = ask()
-        meter.record(replace(usage, calls=calls, seconds=time.perf_counter() - start))
-        return answer
+
+_GENERATIONS = (PLAIN[0], lambda data: [Generation(**g) for g in PLAIN[1](data)])
+
+
+def _check_options(prompts: Sequence[str], options: Sequence[Sequence[str]]) -> None:
+    if len(prompts) != len(options):
+        raise ValueError(f"One option list a prompt is needed; {len(prompts)} prompts and {len(options)} lists came.")
+    if any(not own or not all(own) for own in options):
+        raise ValueError("Each prompt needs at least one option, and no option may be empty.")
+
+
+def _pick(prompt: str, options: Sequence[str], parts: Sequence[Sequence[float]], temperature: float, draw: tuple[int, int]) -> Generation:
+    """The most likely option, or one drawn by the Gumbel-max trick from a generator that the prompt and `draw` seed."""
+    totals = np.array([math.fsum(p) for p in parts])
+    if temperature > 0:
+        own = hashlib.blake2b(f"{draw}\0{prompt}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
+        noisy = totals / temperature + np.random.default_rng(int.from_bytes(own, "big")).gumbel(size=len(totals))
+    else:
+        noisy = totals
+    best = int(np.argmax(noisy))
+    return Generation(options[best], tokens=len(parts[best]), finish="stop", logprob=float(totals[best]))

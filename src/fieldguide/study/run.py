@@ -12,6 +12,7 @@ from pathlib import Path
 
 from fieldguide.approaches.approach import FitContext, Solver
 from fieldguide.errors import RunError
+from fieldguide.models.answers import AnswerStore, remembering
 from fieldguide.models.meter import metering, uncached
 from fieldguide.models.pool import ModelPool
 from fieldguide.records import Inputs, Prediction, Usage
@@ -64,11 +65,13 @@ class Study:
         Raises `RunError` if another process is running a study in the same folder.
         """
         with alone(self.folder):
-            journal = Journal(self.folder / "journal.sqlite")
+            journal, store = Journal(self.folder / "journal.sqlite"), AnswerStore(self.folder / "answers.sqlite")
             try:
-                return [*self._walk(journal), *self.plan.unsuited]
+                with remembering(store):
+                    return [*self._walk(journal), *self.plan.unsuited]
             finally:
                 journal.close()
+                store.close()
 
     def _walk(self, journal: Journal) -> list[TrialRecord]:
         records: list[TrialRecord] = []
@@ -217,7 +220,9 @@ class Study:
         approach = trial.approach
         references = approach.models()
         local = all(self.pool.get(reference).facts.local for reference in references) if status == "done" else True
-        return TrialRecord(trial.key, approach.to_json(), approach.title, approach.family, trial.n_labels, trial.seed, status, error, references, local)
+        return TrialRecord(
+            trial.key, approach.to_json(), approach.title, approach.family, trial.n_labels, trial.seed, status, error, references, local
+        )
 
 
 def latencies(solver: Solver, inputs: Sequence[Inputs]) -> tuple[float, ...]:

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 from unittest.mock import patch
 
 from fieldguide.approaches.approach import Approach, FitContext, Solver
+from fieldguide.models import meter
 from fieldguide.models.meter import metering
 from fieldguide.models.model import Model
 from fieldguide.models.pool import ModelPool
@@ -126,13 +127,13 @@ class seam:
 
     def __enter__(self) -> list[int]:
         counted: list[int] = []
-        inner = Model._metered
+        inner = meter.call
 
-        def spy(model: Model, calls: int, ask: Any) -> Any:
+        def spy(calls: int) -> Any:
             counted.append(calls)
-            return inner(model, calls, ask)
+            return inner(calls)
 
-        self.patch = patch.object(Model, "_metered", spy)
+        self.patch = patch.object(meter, "call", spy)
         self.patch.__enter__()
         return counted
 
