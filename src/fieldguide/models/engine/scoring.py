@@ -9,24 +9,25 @@ from __future__ import annotations
 
 import random
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 
-from fieldguide.models.engine.network import Network
+from fieldguide.errors import ModelError
+from fieldguide.models.engine.network import Network, hides_by_slot, windows_of
 from fieldguide.models.engine.requests import Request
+from fieldguide.models.engine.room import Room, default_budget
 from fieldguide.models.engine.tree import Tree, common_prefix
 
-PACK_TOKENS = 1024
-"""New tokens of one pass at most."""
-MASK_ENTRIES = 2**25
-"""Entries of one attention mask at most (128 MB in float32): long trunks make packs smaller."""
 DEFAULT_CONTEXT = 2048
 SHORT = 48
 """An extension of the trunk up to this long is packed with its branches, to save a pass."""
-TOLERANCE = 1e-3
-"""Nats by which a token's log-probability may differ between the two ways."""
+TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.25, torch.float16: 0.05}
+"""Nats by which a token's log-probability may differ between the two ways: rounding, in each precision."""
+PROBE_WINDOW = 16
+"""Sliding windows are narrowed to this while the two ways are compared, so that a short text shows whether they are kept."""
 
 Read = tuple[int, int, int, int]
 """(request, its k-th target, place, target): place is a row of the trunk or a node of a tree."""
@@ -35,23 +36,31 @@ Read = tuple[int, int, int, int]
 class Scorer:
     """Scores requests on one network. Not safe for two threads at once: the trunk is shared state."""
 
-    def __init__(self, model: Any, context: int = DEFAULT_CONTEXT) -> None:
+    def __init__(self, model: Any, context: int = DEFAULT_CONTEXT, memory_bytes: int | None = None) -> None:
         self.network = Network(model)
         self.context = context
+        self.memory_bytes = memory_bytes or default_budget(model.device)
+        """What passes and slots may take beside the weights."""
+        config = model.config.get_text_config()
+        self.room = Room.of(model, len(windows_of(config)))
         self._trusted: bool | None = None
-        self._window = _window(model.config.get_text_config())
 
     def score(self, requests: Sequence[Request]) -> list[list[float]]:
         """Per-token log-probabilities of each request's targets, in nats."""
         found = [[0.0] * len(r.targets) for r in requests]
         with torch.inference_mode():
-            if self._trusted is None:
-                self._trusted = self._probe()
-            if self._trusted and max(len(r.inputs) for r in requests) <= self._window:
+            if self.trusts():
                 self._guarded(requests, found)
             else:
                 self._one_by_one(requests, found)
         return found
+
+    def trusts(self) -> bool:
+        """Whether sequences may share tokens: the network was seen to give the same both ways. Tried once; says so if not."""
+        if self._trusted is None:
+            with torch.inference_mode():
+                self._trusted = self._probe()
+        return self._trusted
 
     def _guarded(self, requests: Sequence[Request], found: list[list[float]]) -> None:
         try:
@@ -63,9 +72,11 @@ class Scorer:
     def _run(self, requests: Sequence[Request], chosen: Iterable[int], found: list[list[float]]) -> None:
         """Score the chosen requests: trunk, packs, then groups too large for a pack, each with a trunk of its own."""
         chosen = list(chosen)
-        self._settle_trunk(requests, chosen, found)
+        longest = max(len(requests[i].inputs) for i in chosen)
+        self.settle(requests, chosen, found, longest)
         below = len(self.network.trunk)
-        room = max(32, min(PACK_TOKENS, MASK_ENTRIES // (below + PACK_TOKENS)))
+        room = self.room.tokens(below, self.memory_bytes)
+        self.network.reserve(below + room)
         tree, reads, large = Tree(), list[Read](), list[list[int]]()
         for group in _groups(requests, chosen):
             size = len(tree)
@@ -85,16 +96,19 @@ class Scorer:
         for group in large:
             self._run(requests, group, found)
 
-    def _settle_trunk(self, requests: Sequence[Request], chosen: Sequence[int], found: list[list[float]]) -> None:
+    def settle(self, requests: Sequence[Request], chosen: Sequence[int], found: list[list[float]], longest: int) -> None:
         """Bring the trunk to what the chosen requests share, reading the predictions that fall on the way."""
         shared = common_prefix([requests[i].inputs for i in chosen])
-        kept = self.network.keep(shared, limit=min(requests[i].first for i in chosen))
-        if len(shared) - kept <= SHORT:
+        start = self.network.cut_back(shared, limit=min(requests[i].first for i in chosen))
+        if len(shared) - start <= min(SHORT, self.room.tokens(start, self.memory_bytes) // 2):
             return
         reads = [(i, k, at, target) for i in chosen for k, at, target in _wanted(requests[i]) if at < len(shared)]
-        for start in range(kept, len(shared), PACK_TOKENS):
-            hidden = self.network.extend(shared[start : start + PACK_TOKENS])
-            self._read(hidden, [(i, k, at - start, target) for i, k, at, target in reads if start <= at < start + PACK_TOKENS], found)
+        while start < len(shared):
+            end = min(start + self.room.tokens(start, self.memory_bytes, after=longest - start), len(shared))
+            self.network.reserve(longest)
+            hidden = self.network.extend(shared[start:end])
+            self._read(hidden, [(i, k, at - start, target) for i, k, at, target in reads if start <= at < end], found)
+            start = end
 
     def _flush(self, tree: Tree, reads: list[Read], found: list[list[float]]) -> None:
         if len(tree):
@@ -115,20 +129,19 @@ class Scorer:
     def _probe(self) -> bool:
         """Whether packed scores equal plain ones on random tokens: with a trunk and without, branching early and late."""
         draw = random.Random(0)
-        top = int(self.network.model.config.get_text_config().vocab_size)
-        trunk, a, b = ([draw.randrange(top) for _ in range(n)] for n in (min(SHORT + 8, self.context - 8), 6, 5))
+        config = self.network.model.config.get_text_config()
+        trunk, a, b = ([draw.randrange(int(config.vocab_size)) for _ in range(n)] for n in (min(SHORT + 8, self.context - 8), 6, 5))
         bases = [(*trunk, *a), (*trunk, *a[:3], *b), (*trunk, *b)]
         with_trunk = [Request(tokens[:-1], tokens[-3:]) for tokens in bases]
         without = [Request(tokens[-9:-1], tokens[-3:]) for tokens in bases]
         computed, projected = self.network.computed, self.network.projected
         try:
-            worst = 0.0
-            for requests in (with_trunk, without):
-                packed, plain = ([[0.0] * 3 for _ in requests] for _ in range(2))
-                self._guarded(requests, packed)
-                self._one_by_one(requests, plain)
-                worst = max(worst, max(abs(x - y) for p, q in zip(packed, plain, strict=True) for x, y in zip(p, q, strict=True)))
-            why = "" if worst <= TOLERANCE else f"differs from the model's own by {worst:.2g} nats"
+            with _narrowed(config):
+                worst = float("inf") if hides_by_slot(config) else max(self._gap(with_trunk), self._gap(without))
+            tolerance = TOLERANCE.get(self.network.model.dtype, 1e-3)
+            why = "" if worst <= tolerance else "is not possible" if worst == float("inf") else f"differs from the model's own by {worst:.2g} nats"
+        except ModelError:  # too little memory
+            raise
         except (RuntimeError, TypeError, ValueError, AttributeError, IndexError, KeyError) as error:
             why = f"fails: {type(error).__name__}"
         self.network.forget()
@@ -136,6 +149,26 @@ class Scorer:
         if why:
             warnings.warn(f"Packed scoring {why} for {type(self.network.model).__name__}; scoring one text at a time, which is slower.", stacklevel=2)
         return not why
+
+    def _gap(self, requests: Sequence[Request]) -> float:
+        """The largest difference between packed and plain."""
+        packed, plain = ([[0.0] * len(r.targets) for r in requests] for _ in range(2))
+        self._guarded(requests, packed)
+        self._one_by_one(requests, plain)
+        return max(abs(x - y) for p, q in zip(packed, plain, strict=True) for x, y in zip(p, q, strict=True))
+
+
+@contextmanager
+def _narrowed(config: Any) -> Iterator[None]:
+    """Sliding windows of `PROBE_WINDOW` tokens inside this block."""
+    size = getattr(config, "sliding_window", None)
+    if size:
+        config.sliding_window = min(size, PROBE_WINDOW)
+    try:
+        yield
+    finally:
+        if size:
+            config.sliding_window = size
 
 
 def _wanted(request: Request) -> Iterable[tuple[int, int, int]]:
@@ -151,13 +184,3 @@ def _groups(requests: Sequence[Request], chosen: Sequence[int]) -> list[list[int
     if len(by_prompt) == 1:
         return [[i] for i in chosen]
     return [by_prompt[prompt] for prompt in sorted(by_prompt)]
-
-
-def _window(config: Any) -> float:
-    """How long a sequence may be before a sliding window would hide part of it, which the packed mask does not do."""
-    kinds = getattr(config, "layer_types", None)
-    if local := getattr(config, "window_size", None) or getattr(config, "attention_chunk_size", None):  # GPT-Neo's and Llama 4's names
-        return local
-    slides = "sliding_attention" in kinds if kinds else getattr(config, "use_sliding_window", True)
-    size = getattr(config, "sliding_window", None)
-    return size if slides and size else float("inf")
