@@ -38,7 +38,7 @@ class Classifier(torch.nn.Module):
             classifier = cls(encoder, model.tokenizer, labels, max_tokens, dropout)  # type: ignore[attr-defined]
         torch.nn.init.normal_(classifier.head.weight, std=0.02, generator=torch.Generator().manual_seed(seed))
         torch.nn.init.zeros_(classifier.head.bias)
-        return classifier
+        return classifier.to(next(encoder.parameters()).device)
 
     @property
     def parameters_trained(self) -> int:
@@ -53,7 +53,7 @@ class Classifier(torch.nn.Module):
 
     def forward(self, encoded: Mapping[str, Sequence[Sequence[int]]], rows: np.ndarray) -> torch.Tensor:
         """Logits (B, K) of these rows, padded to the longest of them."""
-        padded = self.tokenizer.pad({name: [values[i] for i in rows] for name, values in encoded.items()}, return_tensors="pt")
+        padded = self.tokenizer.pad({name: [values[i] for i in rows] for name, values in encoded.items()}, return_tensors="pt").to(self.head.weight.device)
         hidden = self.encoder(**padded).last_hidden_state  # (B, T, H)
         mask = padded["attention_mask"].unsqueeze(-1).to(hidden.dtype)  # (B, T, 1)
         pooled = (hidden * mask).sum(1) / mask.sum(1).clamp(min=1)  # (B, H)
@@ -68,7 +68,7 @@ class Classifier(torch.nn.Module):
         with torch.inference_mode():
             for i in range(0, len(order), ROWS_A_BATCH):
                 places = order[i : i + ROWS_A_BATCH]
-                found[places] = self(encoded, rows[places]).numpy()
+                found[places] = self(encoded, rows[places]).cpu().numpy()
         return found
 
     def logits(self, texts: Sequence[tuple[str, ...]]) -> np.ndarray:
@@ -93,6 +93,7 @@ class Classifier(torch.nn.Module):
         from safetensors.torch import load_file
         from transformers import AutoModel, AutoTokenizer
 
+        from fieldguide.models.device import chosen_device
         from fieldguide.models.instrument import metered_copy, size_of
         from fieldguide.models.loading import quiet
 
@@ -102,4 +103,4 @@ class Classifier(torch.nn.Module):
         classifier = cls(metered_copy(encoder, size_of(encoder).body), tokenizer, state["labels"], state["max_tokens"], state["dropout"])
         classifier.head.load_state_dict(load_file(folder / "head.safetensors"))
         classifier.eval()
-        return classifier
+        return classifier.to(chosen_device())

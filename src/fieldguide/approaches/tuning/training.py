@@ -57,7 +57,8 @@ def train_classifier(
         for epoch in range(schedule.epochs):
             classifier.train()
             for batch in buckets(fit, lengths, schedule.batch, order):
-                loss = torch.nn.functional.cross_entropy(classifier(encoded, batch), targets[batch])
+                logits = classifier(encoded, batch)
+                loss = torch.nn.functional.cross_entropy(logits, targets[batch].to(logits.device))
                 loss.backward()
                 torch.nn.utils.clip_grad_norm_(classifier.parameters(), CLIP)
                 optimiser.step()

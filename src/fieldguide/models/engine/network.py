@@ -136,10 +136,9 @@ class Network:
         found = [0.0] * len(rows)
         asked = [(places[row], target, i) for i, (row, target) in enumerate(zip(rows, targets, strict=True))]
         for start in range(0, len(wanted), READ_ROWS):
-            logits = self.logits(hidden[wanted[start : start + READ_ROWS]])  # (R, V)
+            logs = torch.log_softmax(self.logits(hidden[wanted[start : start + READ_ROWS]]), dim=-1)  # (R, V)
             inside = [(place - start, target, i) for place, target, i in asked if start <= place < start + READ_ROWS]
-            mine = torch.tensor([p for p, _, _ in inside], device=logits.device)
-            picked = logits[mine, torch.tensor([t for _, t, _ in inside], device=logits.device)] - logits.logsumexp(dim=-1)[mine]
+            picked = logs[[p for p, _, _ in inside], [t for _, t, _ in inside]]
             for (_, _, i), value in zip(inside, picked.tolist(), strict=True):
                 found[i] = min(value, 0.0)
         return found

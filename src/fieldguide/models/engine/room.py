@@ -16,7 +16,7 @@ from fieldguide.models.engine.network import READ_ROWS
 
 SIZES = (4096, 2048, 1024, 512, 384, 256, 128, 64, 32, 16)
 """Sizes of a pass that are tried, from the largest."""
-CPU_TOKENS, CUDA_TOKENS = 512, 4096
+CPU_TOKENS, CUDA_TOKENS = 256, 4096
 """New tokens of a pass at most: past that, unrelated rows that share a pass cost more attention than the larger product saves."""
 DEFAULT_CPU_BYTES = 2 * 2**30
 CUDA_SHARE = 0.5
