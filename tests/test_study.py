@@ -11,6 +11,8 @@ import pytest
 
 from fieldguide.approaches.approach import make
 from fieldguide.errors import RunError, UserError
+from fieldguide.models import meter
+from fieldguide.models.fake import FakeModel
 from fieldguide.models.pool import ModelPool
 from fieldguide.records import Prediction, Row, Unparsed, Usage
 from fieldguide.study.budget import UNLIMITED, parse_budget
@@ -33,7 +35,7 @@ def toy(n: int = 80) -> Task:
 
 @pytest.mark.parametrize(
     ("text", "unit", "amount"),
-    [("10m", "seconds", 600), ("90s", "seconds", 90), ("1.5h", "seconds", 5400), ("$5", "usd", 5), ("5$", "usd", 5), ("2000calls", "calls", 2000), ("2,000 calls", "calls", 2000)],
+    [("10m", "seconds", 600), ("90s", "seconds", 90), ("1.5h", "seconds", 5400), ("$5", "usd", 5), ("5$", "usd", 5), ("2000calls", "calls", 2000), ("2,000 calls", "calls", 2000), ("5Mtokens", "tokens", 5e6), ("300k tokens", "tokens", 3e5)],
 )
 def test_budget_is_read(text: str, unit: str, amount: float) -> None:
     budget = parse_budget(text)
@@ -215,3 +217,28 @@ def test_settings_round_trip_and_refuse(tmp_path: Path) -> None:
     (tmp_path / "study.json").write_text(json.dumps({"data": "x"}))
     with pytest.raises(RunError, match="damaged"):
         Settings.read(tmp_path / "study.json")
+
+
+class Paid(FakeModel):
+    """A fake that bills a cent a prompt, each held before it is sent."""
+
+    billed = 0
+
+    def _score(self, prompts, options):
+        for _ in prompts:
+            hold = meter.hold(prompt_tokens=100, completion_tokens=0, cost_usd=0.01)
+            self.billed += 1
+            hold.settle(Usage(prompt_tokens=100, cost_usd=0.01))
+        scores, _ = super()._score(prompts, options)
+        return scores, Usage(prompt_tokens=100 * len(prompts), cost_usd=0.01 * len(prompts))
+
+
+@pytest.mark.parametrize(("budget", "most"), [("$0.055", 5), ("1000 tokens", 10)])
+def test_a_budget_in_dollars_or_tokens_is_never_passed_by_a_call(tmp_path: Path, budget: str, most: int) -> None:
+    task, model = toy(), Paid()
+    pool = ModelPool({"fake:": model})
+    plan = make_plan(task, [make("prompt-zero-shot", model="fake:")], pool, seeds=1, seed=0, prompt_rows=40)
+    (record,) = Study(task, plan, parse_budget(budget), tmp_path, pool, 0.0).run()
+    assert (record.status, record.error) == ("skipped", "The budget ended during this trial.")
+    assert model.billed == most
+    assert record.fit_usage.cost_usd == pytest.approx(0.01 * most)

@@ -18,7 +18,7 @@ def decide(
     kind: Annotated[str | None, Option(help="The kind of task: classification or pair-classification.")] = None,
     metric: Annotated[str | None, Option(help="accuracy or macro_f1.")] = None,
     labels: Annotated[str | None, Option(help="A JSON file that says in words what each label means.")] = None,
-    budget: Annotated[str | None, Option(help="What may be spent: 10m (the default), 2h, $5 or 2000calls.")] = None,
+    budget: Annotated[str | None, Option(help="What may be spent: 10m (the default), 2h, $5, 2000calls or 5Mtokens.")] = None,
     tolerance: Annotated[float | None, Option(help="Points that a cheaper approach may lose against the best; 2 by default.")] = None,
     models: Annotated[str | None, Option(help="Model references, separated by commas.")] = None,
     approaches: Annotated[str | None, Option(help="Approaches to try, separated by commas; all by default.")] = None,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from fieldguide.approaches.approach import FitContext, Solver
-from fieldguide.errors import RunError
+from fieldguide.errors import BudgetSpent, RunError
 from fieldguide.models.answers import AnswerStore, remembering
 from fieldguide.models.meter import metering, uncached
 from fieldguide.models.pool import ModelPool
@@ -52,8 +52,8 @@ class Study:
     pool: ModelPool
     machine_price_usd_per_hour: float
     progress: Callable[[Step], None] = lambda step: None
-    _pace: dict[str, tuple[float, float]] = field(default_factory=dict)
-    """approach key → (seconds, work) of its largest finished trial."""
+    _pace: dict[str, tuple[float, float, float]] = field(default_factory=dict)
+    """approach key → (seconds, tokens, work) of its largest finished trial."""
     _committed: float = 0.0
     """Spent of the budget, in its own unit."""
     _step: Step = Step("", 0, 0, None)
@@ -108,45 +108,55 @@ class Study:
 
     def _cost(self, trial: Trial) -> float:
         """What a trial is expected to spend, in the budget's unit; an approach never tried so far is let in."""
-        return self._priced(self._expected_s(trial) or 0.0, calls=trial.calls)
+        seconds, tokens = self._expected(trial) or (0.0, 0.0)
+        return self._priced(seconds, calls=trial.calls, tokens=tokens)
 
-    def _priced(self, seconds: float, *, usd: float = 0.0, calls: int = 0) -> float:
+    def _priced(self, seconds: float, *, usd: float = 0.0, calls: int = 0, tokens: float = 0.0) -> float:
         """Work in the budget's unit; a second of this machine costs its price, beside what an API billed."""
-        return self.budget.spent(seconds=seconds, usd=usd + seconds * self.machine_price_usd_per_hour / 3600, calls=calls)
+        return self.budget.spent(seconds=seconds, usd=usd + seconds * self.machine_price_usd_per_hour / 3600, calls=calls, tokens=tokens)
 
     def _count(self, trial: Trial, record: TrialRecord) -> None:
         seconds = record.fit_s + record.predict_s + sum(record.latencies_s)
-        usd = record.fit_usage.cost_usd + record.predict_usage.cost_usd
-        self._committed += self._priced(seconds, usd=usd, calls=trial.calls)
-        if trial.work >= self._pace.get(trial.approach.key, (0.0, 0.0))[1]:
-            self._pace[trial.approach.key] = (seconds, trial.work)
+        usage = record.fit_usage + record.predict_usage + record.latency_usage
+        tokens = usage.prompt_tokens + usage.completion_tokens
+        self._committed += self._priced(seconds, usd=usage.cost_usd, calls=trial.calls, tokens=tokens)
+        if trial.work >= self._pace.get(trial.approach.key, (0.0, 0.0, 0.0))[2]:
+            self._pace[trial.approach.key] = (seconds, tokens, trial.work)
 
-    def _expected_s(self, trial: Trial) -> float | None:
+    def _expected(self, trial: Trial) -> tuple[float, float] | None:
+        """Seconds and tokens that a trial is expected to take."""
         pace = self._pace.get(trial.approach.key)
-        return pace[0] * trial.work / pace[1] if pace else None
+        return (pace[0] * trial.work / pace[2], pace[1] * trial.work / pace[2]) if pace else None
 
     def _left_s(self, trials: Sequence[Trial]) -> float | None:
-        known = [s for t in trials if (s := self._expected_s(t)) is not None]
+        known = [found[0] for t in trials if (found := self._expected(t)) is not None]
         if not known:
             return None
         left = sum(known) * len(trials) / len(known)
         return min(left, max(self.budget.amount - self._committed, 0.0)) if self.budget.unit == "seconds" else left
 
     def _overspent(self, seconds: float) -> bool:
-        """Whether a budget in time or dollars is spent after so many seconds of a trial; calls are never cut short."""
+        """Whether a budget in time or dollars is spent after so many seconds of a trial; calls are never cut short.
+
+        What an API bills is limited below, before each call.
+        """
         return self._committed + self._priced(seconds) > self.budget.amount
 
     # One trial.
 
     def _attempt(self, trial: Trial, journal: Journal) -> TrialRecord:
         began = time.perf_counter()
-        with metering() as meter:
+        left = max(self.budget.amount - self._committed, 0.0)
+        limits = {"usd": {"usd_limit": left}, "tokens": {"tokens_limit": left}}.get(self.budget.unit, {})
+        with metering(**limits) as meter:
             try:
                 solver = self.solver(trial)
                 if not self._answer(trial, solver, journal):
                     spent = replace(self._blank(trial, "skipped", "The budget ended during this trial."), fit_s=solver.fit_s)
                     return replace(spent, predict_s=journal.answer_seconds(trial.key))
                 return self._measured(trial, solver, journal)
+            except BudgetSpent:
+                return replace(self._blank(trial, "skipped", "The budget ended during this trial."), fit_s=time.perf_counter() - began, fit_usage=meter.usage)
             except RunError:  # the journal cannot be written: no trial's fault
                 raise
             except Exception as error:
