@@ -1,6 +1,6 @@
 """Faster products on a CPU: linear layers run on weights laid out once for oneDNN, which torch otherwise does anew at each call.
 
-Measured on two AVX-512 cores (docs/decisions/0006): 1.5 times as fast for 8 to 16 tokens, 2 times for one, a tenth for 512. It costs a
+Measured on two AVX-512 cores (docs/decisions/0007): 1.5 times as fast for 8 to 16 tokens, 2 times for one, a tenth for 512. It costs a
 second copy of the weights, so it is left off where memory is short. The operators are torch's own but not public: where they are
 missing, or give another result than the layer itself, nothing changes but the speed.
 """
