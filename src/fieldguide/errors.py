@@ -71,4 +71,9 @@ class Unsupported(FieldguideError, NotImplementedError):
 
 
 class BudgetSpent(FieldguideError, RuntimeError):
-    """The spend limit would be passed by the next call."""
+    """The spend limit would be passed by the next call. What a model had answered by then is kept."""
+
+    def __init__(self, message: str, answers: Mapping[int, Any] | None = None) -> None:
+        super().__init__(message)
+        self.answers = dict(answers or {})
+        """Place in the call → answer."""

@@ -12,14 +12,15 @@ import math
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from contextvars import ContextVar
+from itertools import accumulate, pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from fieldguide.errors import Incomplete
+from fieldguide.errors import BudgetSpent, Incomplete, ModelError, RunError
 from fieldguide.models import meter
 from fieldguide.records import Usage, plain
 
@@ -30,42 +31,77 @@ SCHEMA = 1
 """Raised when a change of ours makes earlier answers wrong; part of every key."""
 CHUNK = 500
 """Keys of one query; SQLite allows some thousand."""
+DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
+"""What SQLite says of a file that is broken, is no database, or has other tables than ours."""
+
+Done = TypeVar("Done")
 
 
 class AnswerStore:
-    """Key → (answer as bytes, its usage). One process writes at a time; any number of its threads may read and write."""
+    """Key → (answer as bytes, what it took). One process writes at a time; any number of its threads may read and write.
+
+    A damaged file is moved aside (`.damaged`) and begun afresh: what it held can be asked again. Raises `RunError` where the file
+    cannot be opened, read or written for another reason.
+    """
 
     def __init__(self, path: str | Path = ":memory:") -> None:
-        self._turn = threading.Lock()
-        self._file = self._opened(str(path))
-
-    def _opened(self, path: str) -> sqlite3.Connection:
+        self._path, self._turn = str(path), threading.Lock()
         try:
-            return _connect(path)
-        except sqlite3.DatabaseError:  # damaged: what it held can be asked again
-            for end in ("", "-wal", "-shm"):
-                with suppress(OSError):
-                    Path(path + end).unlink()
-            return _connect(path)
+            self._file = _connect(self._path)
+        except sqlite3.Error as error:
+            self._file = self._afresh(error)
 
     def get(self, keys: Sequence[bytes]) -> dict[bytes, tuple[bytes, Usage]]:
         """What is known of these keys."""
-        wanted, found = list(dict.fromkeys(keys)), {}
-        with self._turn:
+        wanted = list(dict.fromkeys(keys))
+
+        def read(file: sqlite3.Connection) -> dict[bytes, tuple[bytes, Usage]]:
+            found = {}
             for start in range(0, len(wanted), CHUNK):
                 part = wanted[start : start + CHUNK]
-                rows = self._file.execute(f"SELECT key, answer, usage FROM answers WHERE key IN ({','.join('?' * len(part))})", part)
+                rows = file.execute(f"SELECT key, answer, usage FROM answers WHERE key IN ({','.join('?' * len(part))})", part)
                 found.update({key: (answer, Usage(**json.loads(usage))) for key, answer, usage in rows})
-        return found
+            return found
+
+        return self._do(read)
 
     def put(self, answers: Mapping[bytes, tuple[bytes, Usage]]) -> None:
-        """Keep these answers; one that is there already stays as it is."""
+        """Keep these answers, all of them or none; one that is there already stays as it is."""
         rows = [(key, answer, json.dumps(plain(usage))) for key, (answer, usage) in answers.items()]
-        with self._turn, self._file:
-            self._file.executemany("INSERT OR IGNORE INTO answers VALUES (?, ?, ?)", rows)
+
+        def write(file: sqlite3.Connection) -> None:
+            with file:
+                file.executemany("INSERT OR IGNORE INTO answers VALUES (?, ?, ?)", rows)
+
+        self._do(write)
+
+    def __len__(self) -> int:
+        """How many answers it keeps."""
+        return self._do(lambda file: int(file.execute("SELECT count(*) FROM answers").fetchone()[0]))
 
     def close(self) -> None:
-        self._file.close()
+        with self._turn:
+            self._file.close()
+
+    def _do(self, act: Callable[[sqlite3.Connection], Done]) -> Done:
+        with self._turn:
+            try:
+                return act(self._file)
+            except sqlite3.Error as error:
+                self._file = self._afresh(error)
+                return act(self._file)
+
+    def _afresh(self, error: sqlite3.Error) -> sqlite3.Connection:
+        """A new file in the place of a damaged one."""
+        code = getattr(error, "sqlite_errorcode", None)
+        if code is None or code & 0xFF not in DAMAGE:
+            raise RunError(f"The file of remembered answers {self._path} cannot be used ({error}); free the disk, or end what else uses it.") from error
+        if hasattr(self, "_file"):
+            self._file.close()
+        Path(self._path).replace(self._path + ".damaged")
+        for end in ("-wal", "-shm"):
+            Path(self._path + end).unlink(missing_ok=True)
+        return _connect(self._path)
 
 
 def _connect(path: str) -> sqlite3.Connection:
@@ -74,9 +110,9 @@ def _connect(path: str) -> sqlite3.Connection:
         file.execute("PRAGMA journal_mode=WAL")
         file.execute("PRAGMA synchronous=NORMAL")
         file.execute("CREATE TABLE IF NOT EXISTS answers (key BLOB PRIMARY KEY, answer BLOB NOT NULL, usage TEXT NOT NULL) WITHOUT ROWID")
-        file.execute("SELECT count(*) FROM (SELECT key FROM answers LIMIT 1)").fetchone()
+        file.execute("SELECT key, answer, usage FROM answers LIMIT 1").fetchone()
         file.commit()
-    except sqlite3.DatabaseError:
+    except sqlite3.Error:
         file.close()
         raise
     return file
@@ -120,36 +156,71 @@ VECTORS: Code = (lambda vector: np.asarray(vector, dtype="<f4").tobytes(), lambd
 def answered(facts: ModelFacts, ability: str, questions: Sequence[Any], ask: Ask, *, each: int = 1, code: Code = PLAIN) -> list[Any]:
     """One answer a question, in order: from the store that is open, as far as it knows them, and from `ask` for the rest. Metered.
 
-    A question counts as `each` calls, remembered or not; a remembered answer's tokens count as cached.
+    A question counts as `each` calls, remembered or not; a remembered answer's tokens count as cached. Where a store is open, a
+    question that comes twice in a call is asked once. If `ask` raises `Incomplete` or `BudgetSpent`, what it did answer is kept.
     """
     if not questions:
         return []
     with meter.call(len(questions) * each) as call:
         store = open_store() if meter.may_use_cache() else None
         if store is None:
-            found, usage = ask(list(range(len(questions))))
+            found, usage = _asked(facts, ask, list(range(len(questions))))
             call.done(usage)
-            return list(found)
+            return found
         encode, decode = code
         keys = [answer_key(facts, ability, question) for question in questions]
         known = store.get(keys)
-        places = {key: i for i, key in reversed(list(enumerate(keys))) if key not in known}  # the first place of each new question
+        places = sorted({key: i for i, key in reversed(list(enumerate(keys))) if key not in known}.values())  # the first of each new question
         new: dict[bytes, tuple[bytes, Usage]] = {}
+
+        def keep(answers: Mapping[int, Any], usage: Usage) -> None:
+            said = {i: encode(answer) for i, answer in answers.items()}
+            shares = _shares(facts, usage, [_size(questions[i]) for i in said], [len(data) for data in said.values()])
+            new.update({keys[i]: (data, share) for (i, data), share in zip(said.items(), shares, strict=True)})
+            store.put(new)
+
+        usage = Usage()
         if places:
             try:
-                fresh, usage = ask(list(places.values()))
-            except Incomplete as part:
-                names = list(places)
-                shares = call.settled.split(len(part.answers) or 1)
-                store.put({names[i]: (encode(answer), share) for (i, answer), share in zip(part.answers.items(), shares, strict=False)})
-                raise
-            new = {key: (encode(answer), share) for key, answer, share in zip(places, fresh, usage.split(len(places)), strict=True)}
-            store.put(new)
-        else:
-            usage = Usage()
-        both = {**new, **known}
-        call.done(usage + _recalled([both[key][1] for i, key in enumerate(keys) if places.get(key) != i]))
+                fresh, usage = _asked(facts, ask, places)
+            except (Incomplete, BudgetSpent) as part:
+                answers = {places[i]: answer for i, answer in part.answers.items()}
+                keep(answers, call.settled)
+                raise type(part)(str(part), {**{i: decode(known[key][0]) for i, key in enumerate(keys) if key in known}, **answers}) from part
+            keep(dict(zip(places, fresh, strict=True)), usage)
+        both, asked = {**new, **known}, set(places)
+        call.done(usage + _recalled([both[key][1] for i, key in enumerate(keys) if i not in asked]))
         return [decode(both[key][0]) for key in keys]
+
+
+def _asked(facts: ModelFacts, ask: Ask, places: list[int]) -> tuple[list[Any], Usage]:
+    answers, usage = ask(places)
+    if len(answers) != len(places):
+        raise ModelError(f"The model {facts.reference!r} gave {len(answers)} answers to {len(places)} questions; its backend must give one each.")
+    return list(answers), usage
+
+
+def _size(question: Any) -> int:
+    """Characters of a question's text and parameters."""
+    return len(json.dumps(plain(question), ensure_ascii=False))
+
+
+def _shares(facts: ModelFacts, usage: Usage, asked: Sequence[int], said: Sequence[int]) -> list[Usage]:
+    """What each answer of a call took, estimated: tokens read by the lengths of the questions, tokens written by those of the answers.
+
+    Dollars follow the tokens, at the model's prices. The sums are the call's (dollars to rounding).
+    """
+    read, written = _deal(usage.prompt_tokens, asked), _deal(usage.completion_tokens, said)
+    paid = [r * facts.usd_per_million_prompt + w * facts.usd_per_million_completion for r, w in zip(read, written, strict=True)]
+    weights = paid if sum(paid) else asked
+    dollars = [usage.cost_usd * weight / sum(weights) for weight in weights]
+    return [Usage(prompt_tokens=r, completion_tokens=w, cost_usd=d) for r, w, d in zip(read, written, dollars, strict=True)]
+
+
+def _deal(total: int, weights: Sequence[int]) -> list[int]:
+    """Whole parts in proportion to the weights (positive), which sum to the total."""
+    edges = [round(total * up_to / sum(weights)) for up_to in accumulate(weights, initial=0)] if weights else []
+    return [after - before for before, after in pairwise(edges)]
 
 
 def _recalled(earlier: Sequence[Usage]) -> Usage:

@@ -16,7 +16,10 @@ from contextvars import ContextVar
 from dataclasses import dataclass, replace
 
 from fieldguide.errors import BudgetSpent
-from fieldguide.records import Usage
+from fieldguide.records import Usage, plain
+
+ROUNDING = 1e-9
+"""The part of a limit by which sums of floats may pass it."""
 
 _lock = threading.RLock()
 
@@ -36,12 +39,13 @@ class Meter:
     def check(self, more: Usage) -> None:
         """Raise `BudgetSpent` if this much more would pass a limit."""
         total = self.usage + self.held + more
-        if total.calls > self.calls_limit or total.cost_usd > self.usd_limit or total.prompt_tokens + total.completion_tokens > self.tokens_limit:
-            raise BudgetSpent(
-                f"The next {more.calls} calls would pass the spend limit ({self.usage.calls} calls and ${self.usage.cost_usd:.4f} are spent)."
-                if more.calls
-                else f"The next call could cost ${more.cost_usd:.4f} and {more.prompt_tokens + more.completion_tokens} tokens, which would pass the spend limit."
-            )
+        for unit, reached, limit in (
+            ("calls", total.calls, self.calls_limit),
+            ("dollars", total.cost_usd, self.usd_limit),
+            ("tokens", total.prompt_tokens + total.completion_tokens, self.tokens_limit),
+        ):
+            if reached > limit * (1 + ROUNDING):
+                raise BudgetSpent(f"The next call could bring the total to {reached:,.6g} {unit}, which would pass the spend limit of {limit:,.6g}.")
 
 
 _open: ContextVar[tuple[Meter, ...]] = ContextVar("fieldguide_meters", default=())
@@ -78,38 +82,58 @@ class Call:
     """One call of a model's public method, from its first check to its record."""
 
     def __init__(self, calls: int) -> None:
-        self._meters, self._held = _open.get(), Usage()
+        self._meters, self._held, self._unsettled = _open.get(), Usage(), Usage()
         self._total: Usage | None = None
+        self._closed = False
         self.settled = Usage()
         """What attempts have cost so far, for backends that settle attempt by attempt."""
         self._calls, self._began = calls, time.perf_counter()
-        self._hold(Usage(calls=calls))
+        with _lock:
+            self._take(Usage(calls=calls))
 
     def done(self, usage: Usage) -> None:
         """The whole usage of a call that was answered; its `calls` are attempts beyond one a prompt."""
         self._total = replace(usage, calls=usage.calls + self._calls)
 
     def close(self) -> None:
-        """Record the call: whole if it was answered, else what was settled before it failed."""
+        """Record the call: whole if it was answered, else what was settled before it failed, and what may yet be billed in full."""
         with _lock:
-            self._release(self._held)
-            usage = replace(self._total or self.settled, seconds=time.perf_counter() - self._began)
+            self._closed = True
+            self._change(_negative(self._held))
+            usage = replace(self._total or self.settled + self._unsettled, seconds=time.perf_counter() - self._began)
             for meter in self._meters:
                 meter.usage = meter.usage + usage
 
-    def _hold(self, most: Usage) -> None:
+    def hold(self, most: Usage) -> None:
+        """Take the most that an attempt may cost from every limit."""
         with _lock:
-            for meter in self._meters:
-                meter.check(most)
-            self._change(most)
+            if self._closed:
+                raise BudgetSpent("The call that this attempt belongs to has ended; nothing more may be spent on it.")
+            self._take(most)
+            self._unsettled = self._unsettled + replace(most, calls=1)
 
-    def _release(self, held: Usage) -> None:
-        self._change(Usage(-held.calls, -held.prompt_tokens, -held.completion_tokens, cost_usd=-held.cost_usd))
+    def settle(self, most: Usage, usage: Usage) -> None:
+        """Put what an attempt cost in the place of the most that it might have; a call that has ended has counted it already."""
+        with _lock:
+            if not self._closed:
+                self._unsettled = self._unsettled + _negative(replace(most, calls=1))
+                self._change(_negative(most))
+                self._change(replace(usage, calls=0, seconds=0.0, cached_tokens=0))
+                self.settled = self.settled + usage
+
+    def _take(self, most: Usage) -> None:
+        for meter in self._meters:
+            meter.check(most)
+        self._change(most)
 
     def _change(self, by: Usage) -> None:
         self._held = self._held + by
         for meter in self._meters:
             meter.held = meter.held + by
+
+
+def _negative(usage: Usage) -> Usage:
+    return Usage(*(-value for value in plain(usage).values()))
 
 
 @contextmanager
@@ -125,20 +149,21 @@ def call(calls: int) -> Iterator[Call]:
 
 
 class Hold:
-    """What an attempt may cost at most, taken from the limits until it is settled."""
+    """What an attempt may cost at most, taken from the limits until it is settled, once."""
 
     def __init__(self, most: Usage) -> None:
         self._most, self._call = most, _calling.get()
         if self._call:
-            self._call._hold(most)
+            self._call.hold(most)
 
     def settle(self, usage: Usage) -> None:
-        """What the attempt did cost, or may have: an attempt whose answer never came is settled at what it could have cost."""
-        if self._call:
-            with _lock:
-                self._call._release(self._most)
-                self._call._change(replace(usage, calls=0, seconds=0.0, cached_tokens=0))
-                self._call.settled = self._call.settled + usage
+        """What the attempt did cost, or may have: an attempt whose answer never came is settled at what it could have cost.
+
+        Its `calls` are the attempts made, 1 as a rule; they count if the call as a whole fails.
+        """
+        call, self._call = self._call, None
+        if call:
+            call.settle(self._most, usage)
 
 
 def hold(*, prompt_tokens: int, completion_tokens: int, cost_usd: float) -> Hold:

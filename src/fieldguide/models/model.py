@@ -114,7 +114,7 @@ class Model(ABC):
         def ask(places: list[int]) -> tuple[list[Any], Usage]:
             return self._generate([prompts[i] for i in places], max_tokens=max_tokens, stop=tuple(stop), n=n, temperature=temperature, seed=seed)
 
-        how = [max_tokens, list(stop), n, temperature, seed if temperature > 0 else None]
+        how = [max_tokens, sorted(set(stop)), n, float(temperature), seed if temperature > 0 else None]
         return answered(self.facts, "generate", [[p, *how] for p in prompts], ask, each=n, code=_GENERATIONS)
 
     def choose(
@@ -132,7 +132,7 @@ class Model(ABC):
         def ask(places: list[int]) -> tuple[list[Any], Usage]:
             return self._choose([prompts[i] for i in places], [options[i] for i in places], n=n, temperature=temperature, seed=seed)
 
-        how = [n, temperature, seed if temperature > 0 else None]
+        how = [n, float(temperature), seed if temperature > 0 else None]
         questions = [[p, list(own), *how] for p, own in zip(prompts, options, strict=True)]
         return answered(self.facts, "choose", questions, ask, each=1 if "score" in self.facts.can else n, code=_GENERATIONS)
 

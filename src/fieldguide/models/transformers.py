@@ -1,6 +1,6 @@
 """Models that transformers can load: ids on the Hugging Face hub, local folders, GGUF files.
 
-Weights are read as safetensors in float32; a model that brings code of its own is refused.
+Weights are read as safetensors, in float32 (causal models on a CUDA device in bfloat16); a model that brings code of its own is refused.
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fieldguide.errors import ModelError
+from fieldguide.models.device import chosen_device, memory_budget, precision
 from fieldguide.models.loading import folder_digest, quiet
 from fieldguide.models.model import Model, ModelFacts
 
 if TYPE_CHECKING:
     from fieldguide.models.causal import CausalModel
     from fieldguide.models.encoder import EncoderModel
+    from fieldguide.models.encoder_decoder import EncoderDecoderModel
 
 SAFE: dict[str, Any] = {"trust_remote_code": False}
 DEFAULT_CONTEXT = 2048
@@ -24,28 +26,32 @@ DEFAULT_CONTEXT = 2048
 
 
 def load_hf(reference: str) -> Model:
-    """`hf:org/name`, `hf:org/name@revision`, or a local folder (`hf:./folder`, `hf:/folder`).
+    """`hf:org/name`, `hf:org/name@revision`, a local folder (`hf:./folder`, `hf:/folder`), or a file (`hf:path.gguf`).
 
     Raises `ModelError` if it cannot be found or loaded, or is of a type not supported yet.
     """
+    if _is_gguf(reference):
+        return open_gguf(reference)
     name, revision = _name(reference)
     config = _read(reference, lambda auto: auto.AutoConfig.from_pretrained(name, revision=revision, **SAFE))
-    if (kind := _type(config)) == "encoder-decoder":
-        raise ModelError(f"The model {reference!r} is an encoder–decoder, which is not supported yet; give an encoder or a causal model.")
-    open_model = open_causal if kind == "causal" else open_encoder
+    open_model: Any = {"causal": open_causal, "encoder-decoder": open_encoder_decoder}.get(_type(config), open_encoder)
     return open_model(reference, name, _hf_identity(reference), revision)
 
 
-def load_gguf(reference: str) -> CausalModel:
-    """`gguf:path`: a causal model, dequantised to float32 once and kept in the cache folder."""
-    from fieldguide.models.gguf import gguf_identity, prepare
+def open_gguf(reference: str) -> CausalModel:
+    """`hf:path.gguf`: a causal model, dequantised to float32 once and kept in the cache folder (`gguf:path` runs it as it is, by llama.cpp)."""
+    from fieldguide.models.gguf import gguf_identity, gguf_path, prepare
 
-    path = _gguf_path(reference)
+    path = gguf_path(reference)
     return open_causal(reference, str(prepare(path)), gguf_identity(path))
 
 
 def _hf_identity(reference: str) -> str:
     """A folder's content, or a hub model's commit. The commit is read off the hub's cache, or asked for if it is not there."""
+    if _is_gguf(reference):
+        from fieldguide.models.gguf import gguf_identity, gguf_path
+
+        return gguf_identity(gguf_path(reference))
     name, revision = _name(reference)
     if Path(name).is_dir():
         return f"folder-{folder_digest(Path(name))}"
@@ -58,30 +64,24 @@ def _hf_identity(reference: str) -> str:
         raise _not_loaded(reference, error) from error
 
 
-def _gguf_identity(reference: str) -> str:
-    from fieldguide.models.gguf import gguf_identity
-
-    return gguf_identity(_gguf_path(reference))
-
-
 load_hf.identity = _hf_identity  # type: ignore[attr-defined]
-load_gguf.identity = _gguf_identity  # type: ignore[attr-defined]
 
 
 def open_causal(reference: str, name: str, identity: str, revision: str | None = None) -> CausalModel:
     """The causal model in a folder or under a hub id."""
-    import torch
-
     from fieldguide.models.causal import CausalModel
     from fieldguide.models.instrument import size_of
 
     how = {"revision": revision, **SAFE}
     tokenizer = _read(reference, lambda auto: auto.AutoTokenizer.from_pretrained(name, **how))
-    module = _read(reference, lambda auto: auto.AutoModelForCausalLM.from_pretrained(name, dtype=torch.float32, use_safetensors=True, **how))
+    device = chosen_device()
+    dtype = precision(device)
+    module = _read(reference, lambda auto: auto.AutoModelForCausalLM.from_pretrained(name, dtype=dtype, use_safetensors=True, **how)).to(device)
     size = size_of(module)
     facts = ModelFacts(
         reference=reference,
         identity=identity,
+        numerics=str(dtype).removeprefix("torch."),
         can=frozenset({"score", "generate", "weights"}),
         type="causal",
         parameters=size.total,
@@ -89,7 +89,31 @@ def open_causal(reference: str, name: str, identity: str, revision: str | None =
         context=_causal_context(module.config, tokenizer),
         licence=_licence(name),
     )
-    return CausalModel(module, tokenizer, facts)
+    return CausalModel(module, tokenizer, facts, memory_budget())
+
+
+def open_encoder_decoder(reference: str, name: str, identity: str, revision: str | None = None) -> EncoderDecoderModel:
+    """The encoder–decoder in a folder or under a hub id."""
+    import torch
+
+    from fieldguide.models.encoder_decoder import EncoderDecoderModel
+    from fieldguide.models.instrument import size_of
+
+    how = {"revision": revision, **SAFE}
+    tokenizer = _read(reference, lambda auto: auto.AutoTokenizer.from_pretrained(name, **how))
+    module = _read(reference, lambda auto: auto.AutoModelForSeq2SeqLM.from_pretrained(name, dtype=torch.float32, use_safetensors=True, **how)).to(chosen_device())
+    size = size_of(module)
+    facts = ModelFacts(
+        reference=reference,
+        identity=identity,
+        can=frozenset({"score", "generate", "weights"}),
+        type="encoder-decoder",
+        parameters=size.total,
+        compute_parameters=size.body + size.head,
+        context=_causal_context(module.config, tokenizer),
+        licence=_licence(name),
+    )
+    return EncoderDecoderModel(module, tokenizer, facts)
 
 
 def open_encoder(reference: str, name: str, identity: str, revision: str | None = None) -> EncoderModel:
@@ -101,7 +125,7 @@ def open_encoder(reference: str, name: str, identity: str, revision: str | None 
 
     how = {"revision": revision, **SAFE}
     tokenizer = _read(reference, lambda auto: auto.AutoTokenizer.from_pretrained(name, **how))
-    module = _read(reference, lambda auto: auto.AutoModel.from_pretrained(name, dtype=torch.float32, use_safetensors=True, **how))
+    module = _read(reference, lambda auto: auto.AutoModel.from_pretrained(name, dtype=torch.float32, use_safetensors=True, **how)).to(chosen_device())
     size = size_of(module)
     limit = _side_file(name, revision, "sentence_bert_config.json").get("max_seq_length")
     facts = ModelFacts(
@@ -133,11 +157,8 @@ def _name(reference: str) -> tuple[str, str | None]:
     return found[1], found[2]
 
 
-def _gguf_path(reference: str) -> Path:
-    path = Path(reference.partition(":")[2]).expanduser()
-    if not path.is_file():
-        raise ModelError(f"The model reference {reference!r} names no file; give the path of a GGUF file after gguf: .")
-    return path
+def _is_gguf(reference: str) -> bool:
+    return reference.lower().endswith(".gguf")
 
 
 def _read(reference: str, ask: Any) -> Any:

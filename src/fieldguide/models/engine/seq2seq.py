@@ -79,7 +79,7 @@ class OptionScorer:
             flat = [[value for own in both for parts in own for value in parts] for both in (plain, shared)]
             gap = max(abs(a - b) for a, b in zip(*flat, strict=True))
             why = f"differ by {gap:.2g} nats" if gap > TOLERANCE.get(self.module.dtype, 1e-3) else ""
-        except (AttributeError, IndexError, KeyError, NotImplementedError, RuntimeError, TypeError, ValueError) as error:
+        except (AssertionError, AttributeError, IndexError, KeyError, NotImplementedError, RuntimeError, TypeError, ValueError) as error:
             why = f"could not be computed ({type(error).__name__})"
         if why:
             kind = type(self.module).__name__
@@ -98,7 +98,7 @@ class OptionScorer:
         cache = None
         if shared:
             first = [(p, ()) for p in range(len(prompts))]
-            logits, cache = self._decode(hidden, mask, [(self.start,)] * len(prompts), None)
+            logits, cache = self._decode(hidden, mask, [(self.start,)] * len(prompts), None, keep=True)
             self._read(logits, first, 0, wanted, values)
             rows = [(p, path) for p, path in rows if path]
         for chunk in self._chunks(rows, hidden, cache):
@@ -108,14 +108,18 @@ class OptionScorer:
             self._read(logits, chunk, int(shared), wanted, values)
         return [[[values[(p, option[:k]), target] for k, target in enumerate(option)] for option in own] for p, own in enumerate(options)]
 
-    def _decode(self, hidden: torch.Tensor, mask: torch.Tensor, rows: Sequence[Tokens], cache: Any) -> tuple[torch.Tensor, Any]:
-        """Logits (R, T, V) after each token of each row, and the cache that holds them. Rows are padded at the end, where no real token looks."""
+    def _decode(self, hidden: torch.Tensor, mask: torch.Tensor, rows: Sequence[Tokens], cache: Any, keep: bool = False) -> tuple[torch.Tensor, Any]:
+        """Logits (R, T, V) after each token of each row, and their cache if it is kept. Rows are padded at the end, where no real token looks."""
         from transformers.modeling_outputs import BaseModelOutput
 
         ids, _ = self._padded(rows)
         self.decoded += sum(map(len, rows))
         found = self.module(
-            encoder_outputs=BaseModelOutput(last_hidden_state=hidden), attention_mask=mask, decoder_input_ids=ids, past_key_values=cache, use_cache=True
+            encoder_outputs=BaseModelOutput(last_hidden_state=hidden),
+            attention_mask=mask,
+            decoder_input_ids=ids,
+            past_key_values=cache,
+            use_cache=keep or cache is not None,
         )
         return found.logits, found.past_key_values
 
