@@ -52,7 +52,7 @@ def test_smollm2_meets_the_contract(pool: ModelPool) -> None:
 def test_the_packaged_gguf_file_is_prepared_once_for_both_its_names(pool: ModelPool, capsys: pytest.CaptureFixture[str]) -> None:
     pool.get("smollm2-135m")
     capsys.readouterr()
-    reference = f"gguf:{packaged._smollm2()}"
+    reference = f"hf:{packaged._smollm2()}"
     assert pool.identity(reference) == pool.identity("smollm2-135m") == pool.get(reference).facts.identity
     assert capsys.readouterr().err == ""
 
@@ -201,6 +201,7 @@ def test_cls_pooling_and_causal_folders_are_read_from_their_configuration(pool: 
         ("hf:two words/x", "write hf:org/name"),
         ("hf:./no-such-folder", "without a config.json"),
         ("hf:some-org/some-model", "could not be loaded"),
+        ("hf:nothing.gguf", "names no file"),
         ("gguf:nothing.gguf", "names no file"),
         ("gpt-5", "is not understood"),
     ],
@@ -221,11 +222,11 @@ def test_folders_that_cannot_be_used_are_refused_in_a_sentence(tmp_path: Path) -
     with pytest.raises(ModelError, match="could not be loaded"):
         ModelPool().get(f"hf:{tmp_path}")
     (tmp_path / "config.json").write_text('{"model_type": "t5", "is_encoder_decoder": true}')
-    with pytest.raises(ModelError, match="not supported yet"):
+    with pytest.raises(ModelError, match="could not be loaded"):
         ModelPool().get(f"hf:{tmp_path}")
     (tmp_path / "broken.gguf").write_bytes(b"GGUF but not really")
     with pytest.raises(ModelError, match="could not be read"):
-        ModelPool().get(f"gguf:{tmp_path / 'broken.gguf'}")
+        ModelPool().get(f"hf:{tmp_path / 'broken.gguf'}")
 
 
 def test_a_missing_package_names_its_command(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,17 @@ DIGITS_APART = frozenset({"smollm", "starcoder", "refact", "command-r", "codeshe
 """Values of `tokenizer.ggml.pre` that mean: each digit alone, then GPT-2's rule (llama.cpp, `llama_vocab::impl::load`)."""
 
 
+def gguf_path(reference: str) -> Path:
+    """The file that `hf:path.gguf` or `gguf:path` names."""
+    scheme, _, rest = reference.partition(":")
+    path = Path(rest).expanduser()
+    if not path.is_file():
+        raise ModelError(f"The model reference {reference!r} names no file; give the path of a GGUF file after {scheme}: .")
+    return path
+
+
 def gguf_identity(path: Path) -> str:
+    """What the answers of the dequantised model depend on."""
     return f"gguf-{file_digest(path)[:16]}-f32-{FORMAT}"
 
 
