@@ -33,7 +33,10 @@ TABLE: dict[str, dict[str, str]] = {
         "smollm2-135m": "fieldguide.models.packaged:load_smollm2",
         "minilm-l6": "fieldguide.models.packaged:load_minilm",
         "hf": "fieldguide.models.transformers:load_hf",
-        "gguf": "fieldguide.models.transformers:load_gguf",
+        "gguf": "fieldguide.models.llamacpp:load_llamacpp",
+        "vllm": "fieldguide.models.vllm:load_vllm",
+        "openai": "fieldguide.models.openai_api:load_openai",
+        "replay": "fieldguide.models.replay:load_replay",
         "fake": "fieldguide.models.fake:load_fake",
     },
 }
