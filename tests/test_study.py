@@ -20,7 +20,7 @@ from fieldguide.study.journal import Journal
 from fieldguide.study.plan import ladder, make_plan
 from fieldguide.study.run import Study, alone, answers_of
 from fieldguide.study.settings import Settings
-from fieldguide.study.setup import chosen_approaches
+from fieldguide.study.setup import chosen_approaches, permitted
 from fieldguide.tasks.task import Role, Task, TaskSpec, nested_subset
 
 
@@ -242,3 +242,14 @@ def test_a_budget_in_dollars_or_tokens_is_never_passed_by_a_call(tmp_path: Path,
     assert (record.status, record.error) == ("skipped", "The budget ended during this trial.")
     assert model.billed == most
     assert record.fit_usage.cost_usd == pytest.approx(0.01 * most)
+
+
+def test_local_only_speaks_to_no_other_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    pool, reference = ModelPool(), "openai:gpt-4o"
+    monkeypatch.setattr(ModelPool, "get", lambda self, asked: pytest.fail(f"{asked} was loaded"))
+    settings = Settings(data="x.csv", target="y", local_only=True, models=(reference,), approaches=("prompt-zero-shot",))
+    chosen = chosen_approaches(settings, pool)
+    assert [a.models() for a in chosen] == [(reference,)]
+    allowed, struck = permitted(chosen, settings, pool)
+    assert (allowed, [record.status for record in struck]) == ([], ["unsuited"])

@@ -58,6 +58,7 @@ def load_openai(reference: str, patience: Patience | None = None) -> OpenAIModel
 
 
 load_openai.identity = lambda reference: place_of(reference).identity  # type: ignore[attr-defined]
+load_openai.local = lambda reference: place_of(reference).local  # type: ignore[attr-defined]
 
 
 class _Otherwise(Exception):

@@ -1,8 +1,8 @@
 """Model references → models, each loaded once a process and only when it is asked for.
 
 A reference is `scheme:rest` or one of the names that need no download (`smollm2-135m`, `minilm-l6`). A loader is a function
-`(reference) → Model`; it may also carry an attribute `identity`, a function `(reference) → str` that names the weights without
-loading them.
+`(reference) → Model`; it may also carry two attributes that tell something without loading: `identity`, a function `(reference) → str`
+that names the weights, and `local`, a function `(reference) → bool` that says whether texts would stay on this machine.
 """
 
 from __future__ import annotations
@@ -28,10 +28,15 @@ class ModelPool:
 
     def identity(self, reference: str) -> str:
         """What the model's answers depend on, without loading it where the backend can tell."""
-        if reference in self._models:
-            return self._models[reference].facts.identity
-        tell = getattr(_loader(reference), "identity", None)
-        return tell(reference) if tell else self.get(reference).facts.identity
+        return self._told("identity", reference)
+
+    def local(self, reference: str) -> bool:
+        """Whether texts stay on this machine; a server elsewhere is not spoken to before that is known."""
+        return self._told("local", reference)
+
+    def _told(self, name: str, reference: str) -> Any:
+        tell = getattr(_loader(reference), name, None) if reference not in self._models else None
+        return tell(reference) if tell else getattr(self.get(reference).facts, name)
 
 
 def _loader(reference: str) -> Any:
@@ -45,5 +50,3 @@ def _loader(reference: str) -> Any:
             f"The model reference {reference!r} is not understood; give one of {', '.join(names('model'))}, "
             "with a name after a colon where one is needed (hf:org/name, gguf:path)."
         ) from None
-
-

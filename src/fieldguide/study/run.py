@@ -229,7 +229,7 @@ class Study:
     def _blank(self, trial: Trial, status: str, error: str) -> TrialRecord:
         approach = trial.approach
         references = approach.models()
-        local = all(self.pool.get(reference).facts.local for reference in references) if status == "done" else True
+        local = all(self.pool.local(reference) for reference in references) if status == "done" else True
         return TrialRecord(
             trial.key, approach.to_json(), approach.title, approach.family, trial.n_labels, trial.seed, status, error, references, local
         )

@@ -25,12 +25,14 @@ def chosen_approaches(settings: Settings, pool: ModelPool) -> list[Approach]:
         if not settings.models or not default.needs:
             found.append(default)
             continue
-        able = [reference for reference in dict.fromkeys(settings.models) if _serves(default, pool, reference)]
+        able = [reference for reference in dict.fromkeys(settings.models) if _serves(default, pool, reference, settings.local_only)]
         found += [make(name, model=reference) for reference in able] or [default]
     return found
 
 
-def _serves(approach: Approach, pool: ModelPool, reference: str) -> bool:
+def _serves(approach: Approach, pool: ModelPool, reference: str, local_only: bool) -> bool:
+    if local_only and not pool.local(reference):  # it is not spoken to: where it could serve, `permitted` strikes it out and says why
+        return "generate" in approach.needs
     facts = pool.get(reference).facts
     return bool(approach.needs & facts.can) and approach.model_type in ("", facts.type)
 
@@ -55,7 +57,7 @@ def permitted(approaches: Sequence[Approach], settings: Settings, pool: ModelPoo
     """With `local_only`, approaches whose model runs elsewhere are never called; they are struck out before anything is sent."""
     if not settings.local_only:
         return list(approaches), []
-    remote = [a for a in approaches if not all(pool.get(reference).facts.local for reference in a.models())]
+    remote = [a for a in approaches if not all(pool.local(reference) for reference in a.models())]
     return [a for a in approaches if a not in remote], [refusal(a, "It sends texts to another machine, and --local-only forbids that.") for a in remote]
 
 

@@ -13,9 +13,9 @@ from fieldguide.approaches.answers import predictions, softmax
 from fieldguide.approaches.approach import Approach, Solver
 from fieldguide.approaches.prompting.fit_text import MARGIN, TokenCounter, shorten
 from fieldguide.errors import ApproachError
-from fieldguide.models.model import Model
+from fieldguide.models.model import Generation, Model
 from fieldguide.models.pool import ModelPool
-from fieldguide.records import Inputs, Prediction
+from fieldguide.records import Inputs, Prediction, Unparsed
 from fieldguide.tasks.task import TaskSpec
 from fieldguide.tasks.template import Template
 
@@ -66,6 +66,12 @@ def check_room(model: Model, task: TaskSpec, template: Template) -> None:
         )
 
 
+def _read(task: TaskSpec, written: Generation) -> Prediction:
+    if written.finish == "refused":
+        return Prediction(Unparsed("", f"the model gave no answer: {written.reason}"))
+    return Prediction(task.reader.parse(task, written.text), text=written.text)
+
+
 class PromptSolver(Solver):
     """Answers by prompting. A model that can score ranks the options by log p(option | prompt); otherwise it writes, and the text is read."""
 
@@ -75,7 +81,7 @@ class PromptSolver(Solver):
     def _predict(self, inputs: list[Inputs]) -> list[Prediction]:
         model = self.models.get(self.model)
         prompts = self._prompts(model, inputs)
-        return self._by_score(model, inputs, prompts) if "score" in model.facts.can else self._by_text(model, prompts)
+        return (self._by_score if "score" in model.facts.can else self._by_text)(model, inputs, prompts)
 
     def prompts(self, inputs: Sequence[Inputs]) -> list[str]:
         """The prompts that `predict` would send, one a row."""
@@ -101,10 +107,11 @@ class PromptSolver(Solver):
         totals = model.score(prompts, [[self.template.option(reader.say(task, value)) for value in row] for row in options]).totals
         return [predictions(values, softmax(np.array([row])))[0] for values, row in zip(options, totals, strict=True)]
 
-    def _by_text(self, model: Model, prompts: list[str]) -> list[Prediction]:
-        room = longest_answer(self.task, self.template, TokenCounter.of(model)) + MARGIN
-        written = [found[0].text for found in model.generate(prompts, max_tokens=room, stop=("\n",))]
-        return [Prediction(self.task.reader.parse(self.task, text), text=text) for text in written]
+    def _by_text(self, model: Model, inputs: list[Inputs], prompts: list[str]) -> list[Prediction]:
+        """The answer held to the options as far as the model's backend can; what it wrote is then read as free text is."""
+        task, reader = self.task, self.task.reader
+        options = [[self.template.option(reader.say(task, value)) for value in reader.options(task, row)] for row in inputs]
+        return [_read(task, found[0]) for found in model.choose(prompts, options)]
 
     def _save(self, folder: Path) -> Mapping[str, Any]:
         return {"template": self.template, "demonstrations": self.demonstrations}
