@@ -33,7 +33,7 @@ class SlotLayer(DynamicLayer):
         assert self.values is not None
         end = self.used + key_states.shape[2]
         if end > self.keys.shape[2]:
-            self._resize(max(end, self.wanted, min(self.keys.shape[2] * 3 // 2, self.keys.shape[2] + 8 * STEP)))
+            self._resize(self.wanted if self.wanted >= end else max(end, min(self.keys.shape[2] * 3 // 2, self.keys.shape[2] + 8 * STEP)))
         self.keys[:, :, self.used : end] = key_states
         self.values[:, :, self.used : end] = value_states
         self.used = end
@@ -51,7 +51,13 @@ class SlotLayer(DynamicLayer):
         return self.used
 
     def crop(self, tokens_to_remove: int) -> None:
-        self.used -= abs(tokens_to_remove)
+        self.used = max(self.used - abs(tokens_to_remove), 0)  # a layer that keeps nothing has none
+
+    def reserve(self, slots: int) -> None:
+        """The next growth makes room for so many slots; a buffer of more than twice as many, and a step, gives the rest back."""
+        self.wanted = slots
+        if self.is_initialized and self.keys is not None and self.keys.shape[2] > 2 * max(slots, self.used) + STEP:
+            self._resize(max(slots, self.used))
 
     def keep(self, slots: torch.Tensor) -> None:
         """Only these slots stay, in this order, as the first of the buffer."""
@@ -68,14 +74,18 @@ class SlotCache(Cache):
         super().__init__(layer_class_to_replicate=SlotLayer)
 
     def reserve(self, slots: int) -> None:
-        """The next growth makes room for so many slots at once."""
+        """The next growth makes room for so many slots at once; buffers that are much larger give the rest back."""
         for layer in self._own():
-            layer.wanted = slots
+            layer.reserve(slots)
 
     def keep(self, slots: torch.Tensor) -> None:
         """Only these slots stay, in every layer."""
         for layer in self._own():
             layer.keep(slots)
+
+    def shapes(self) -> list[tuple[int, int, int]]:
+        """Of each layer that has kept something: key–value heads, width of a key, width of a value."""
+        return [(k.shape[1], k.shape[3], v.shape[3]) for own in self._own() if (k := own.keys) is not None and (v := own.values) is not None]
 
     def _own(self) -> list[SlotLayer]:
         return [layer for layer in self.layers if isinstance(layer, SlotLayer)]

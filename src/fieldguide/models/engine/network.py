@@ -8,12 +8,15 @@ Legend: T tokens of a pass, S slots before it, R rows read, W width, V vocabular
 
 from __future__ import annotations
 
+import inspect
+import math
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
 
+from fieldguide.errors import ModelError
 from fieldguide.models.engine.cache import SlotCache
 from fieldguide.models.engine.kernels import PackedLinears
 from fieldguide.models.engine.tree import Tree, shared_length
@@ -32,6 +35,7 @@ class Network:
         self.projected = 0
         """Rows projected to the vocabulary so far."""
         self._fast: PackedLinears | None = None
+        self._projects_last = "logits_to_keep" in inspect.signature(model.forward).parameters
         self.forget()
 
     def forget(self) -> None:
@@ -106,8 +110,12 @@ class Network:
         self._cache.keep(slots)
         self._places = [self._places[i] for i in slots.tolist()]
 
+    def shapes(self) -> list[tuple[int, int, int]]:
+        """Of each layer that has slots: key–value heads, width of a key, width of a value."""
+        return self._cache.shapes()
+
     def reserve(self, slots: int) -> None:
-        """Make room for so many slots at the next growth, rather than bit by bit."""
+        """Make room for so many slots at the next growth, rather than bit by bit; give back what an earlier, longer call left."""
         self._cache.reserve(slots)
 
     def _masks(self, places: Sequence[int], sees: torch.Tensor | None) -> Any:
@@ -161,15 +169,32 @@ class Network:
         """The same as the model itself computes it: one sequence, nothing shared. What the rest is checked against."""
         self.computed += len(inputs)
         self.projected += len(targets)
-        logits = self.model(input_ids=torch.tensor([inputs], device=self.model.device), use_cache=False).logits[0, -len(targets) :].float()
+        wanted = {"logits_to_keep": len(targets)} if self._projects_last else {}
+        logits = self.model(input_ids=torch.tensor([inputs], device=self.model.device), use_cache=False, **wanted).logits[0, -len(targets) :].float()
         logs = torch.log_softmax(logits, dim=-1)
         return [min(float(logs[i, target]), 0.0) for i, target in enumerate(targets)]
 
 
+def not_numbers(model: Any) -> ModelError:
+    """What to say of a network whose predictions are not numbers."""
+    return ModelError(
+        f"The model gives log-probabilities that are not numbers ({type(model).__name__} in {str(model.dtype).removeprefix('torch.')}); its weights may be "
+        "damaged, or too large for this precision: load them anew, or set FIELDGUIDE_DEVICE=cpu, where it computes in float32."
+    )
+
+
+def setting(config: Any, name: str) -> Any:
+    """What a configuration says under a name: None where it says nothing, a list where it differs between layers."""
+    try:
+        return getattr(config, name, None)
+    except RuntimeError:  # so transformers refuses to give one value for all layers
+        return [getattr(layer, name, None) for layer in config.per_layer_config]
+
+
 def windows_of(config: Any) -> dict[str, int | None]:
     """Kind of layer → how far back it looks, itself included; None for all the way. One kind where all layers are alike."""
-    kinds = dict.fromkeys(getattr(config, "layer_types", None) or ())
-    size = getattr(config, "sliding_window", None)
+    kinds = dict.fromkeys(setting(config, "layer_types") or ())
+    size = setting(config, "sliding_window")
     if not kinds:
         slides = size and getattr(config, "use_sliding_window", True)
         return {"all": size if slides else None}
@@ -177,5 +202,20 @@ def windows_of(config: Any) -> dict[str, int | None]:
 
 
 def hides_by_slot(config: Any) -> bool:
-    """Whether some layers hide tokens by where they stand in the cache, whatever mask they are given (GPT-Neo, Llama 4)."""
-    return bool(getattr(config, "window_size", None) or getattr(config, "attention_chunk_size", None))
+    """Whether some layers hide tokens by where they stand in the cache, whatever mask they are given (GPT-Neo, Llama 4).
+
+    Windows of several sizes in one network count as such, for nothing here tells the layers apart.
+    """
+    return bool(setting(config, "window_size") or setting(config, "attention_chunk_size") or isinstance(setting(config, "sliding_window"), list))
+
+
+def shares_up_to(config: Any) -> float:
+    """The longest sequence that may share tokens with others, infinite for most networks.
+
+    Some rotary embeddings turn all tokens of a sequence in another way once it is longer than in pre-training ("longrope" of Phi-3, "dynamic").
+    """
+    told = setting(config, "rope_parameters") or {}
+    ropes = [told] if "rope_type" in told else [own for own in told.values() if isinstance(own, dict)]  # one for all layers, or one a kind
+    changing = [own for own in ropes if own.get("rope_type") in {"longrope", "dynamic"} and not own.get("alpha")]  # alpha: a fixed scale
+    limits = [own.get("original_max_position_embeddings") or setting(config, "max_position_embeddings") for own in changing]
+    return min((float(limit) for limit in limits if limit), default=math.inf)

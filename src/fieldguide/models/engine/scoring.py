@@ -7,16 +7,18 @@ attention mask of ours, say) it says so once and scores one sequence at a time.
 
 from __future__ import annotations
 
+import math
 import random
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import torch
 
 from fieldguide.errors import ModelError
-from fieldguide.models.engine.network import Network, hides_by_slot, windows_of
+from fieldguide.models.engine.network import Network, hides_by_slot, not_numbers, setting, shares_up_to
 from fieldguide.models.engine.requests import Request
 from fieldguide.models.engine.room import Room, default_budget
 from fieldguide.models.engine.tree import Tree, common_prefix
@@ -41,18 +43,23 @@ class Scorer:
         self.context = context
         self.memory_bytes = memory_bytes or default_budget(model.device)
         """What passes and slots may take beside the weights."""
-        config = model.config.get_text_config()
-        self.room = Room.of(model, len(windows_of(config)))
+        self.room = Room.of(model)
+        self.longest = shares_up_to(model.config.get_text_config())
+        """Longer sequences share nothing, even where `trusts` says that sequences may."""
         self._trusted: bool | None = None
 
     def score(self, requests: Sequence[Request]) -> list[list[float]]:
-        """Per-token log-probabilities of each request's targets, in nats."""
+        """Per-token log-probabilities of each request's targets, in nats. Raises `ModelError` if the network gives something else than numbers."""
         found = [[0.0] * len(r.targets) for r in requests]
         with torch.inference_mode():
-            if self.trusts():
-                self._guarded(requests, found)
-            else:
-                self._one_by_one(requests, found)
+            trusted = self.trusts()
+            sharing = [i for i, r in enumerate(requests) if trusted and len(r.inputs) <= self.longest]
+            if sharing:
+                self._guarded(requests, sharing, found)
+            self._one_by_one(requests, sorted({*range(len(requests))}.difference(sharing)), found)
+        if any(math.isnan(value) for own in found for value in own):
+            self.network.forget()
+            raise not_numbers(self.network.model)
         return found
 
     def trusts(self) -> bool:
@@ -62,9 +69,9 @@ class Scorer:
                 self._trusted = self._probe()
         return self._trusted
 
-    def _guarded(self, requests: Sequence[Request], found: list[list[float]]) -> None:
+    def _guarded(self, requests: Sequence[Request], chosen: Sequence[int], found: list[list[float]]) -> None:
         try:
-            self._run(requests, range(len(requests)), found)
+            self._run(requests, chosen, found)
         except BaseException:  # an interrupted pass leaves layers of unequal length behind
             self.network.forget()
             raise
@@ -119,9 +126,10 @@ class Scorer:
         for (i, k, _, _), value in zip(reads, values, strict=True):
             found[i][k] = value
 
-    def _one_by_one(self, requests: Sequence[Request], found: list[list[float]]) -> None:
+    def _one_by_one(self, requests: Sequence[Request], chosen: Sequence[int], found: list[list[float]]) -> None:
         known: dict[Request, list[float]] = {}
-        for i, request in enumerate(requests):
+        for i in chosen:
+            request = requests[i]
             if request not in known:
                 known[request] = self.network.plain(request.inputs, request.targets)
             found[i][:] = known[request]
@@ -137,12 +145,13 @@ class Scorer:
         computed, projected = self.network.computed, self.network.projected
         try:
             with _narrowed(config):
-                worst = float("inf") if hides_by_slot(config) else max(self._gap(with_trunk), self._gap(without))
+                worst = math.inf if hides_by_slot(config) else float(np.max([self._gap(with_trunk), self._gap(without)]))
+            self.room = self.room.corrected(self.network.shapes(), self.network.model.dtype.itemsize)
             tolerance = TOLERANCE.get(self.network.model.dtype, 1e-3)
-            why = "" if worst <= tolerance else "is not possible" if worst == float("inf") else f"differs from the model's own by {worst:.2g} nats"
+            why = "" if worst <= tolerance else "is not possible" if worst == math.inf else f"differs from the model's own by {worst:.2g} nats"
         except ModelError:  # too little memory
             raise
-        except (RuntimeError, TypeError, ValueError, AttributeError, IndexError, KeyError) as error:
+        except (RuntimeError, TypeError, ValueError, AttributeError, IndexError, KeyError, AssertionError) as error:
             why = f"fails: {type(error).__name__}"
         self.network.forget()
         self.network.computed, self.network.projected = computed, projected
@@ -151,23 +160,23 @@ class Scorer:
         return not why
 
     def _gap(self, requests: Sequence[Request]) -> float:
-        """The largest difference between packed and plain."""
+        """The largest difference between packed and plain; NaN where either is."""
         packed, plain = ([[0.0] * len(r.targets) for r in requests] for _ in range(2))
-        self._guarded(requests, packed)
-        self._one_by_one(requests, plain)
-        return max(abs(x - y) for p, q in zip(packed, plain, strict=True) for x, y in zip(p, q, strict=True))
+        self._guarded(requests, range(len(requests)), packed)
+        self._one_by_one(requests, range(len(requests)), plain)
+        return float(np.max([abs(x - y) for p, q in zip(packed, plain, strict=True) for x, y in zip(p, q, strict=True)]))
 
 
 @contextmanager
 def _narrowed(config: Any) -> Iterator[None]:
     """Sliding windows of `PROBE_WINDOW` tokens inside this block."""
-    size = getattr(config, "sliding_window", None)
-    if size:
+    size = setting(config, "sliding_window")
+    if isinstance(size, int) and size:
         config.sliding_window = min(size, PROBE_WINDOW)
     try:
         yield
     finally:
-        if size:
+        if isinstance(size, int) and size:
             config.sliding_window = size
 
 
