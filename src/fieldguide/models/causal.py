@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 
-from fieldguide.models.engine.requests import Request, make_requests
+from fieldguide.models.engine.requests import make_requests
 from fieldguide.models.engine.scoring import DEFAULT_CONTEXT, Scorer
-from fieldguide.models.generation import continue_plainly, continue_shared, prompt_tokens
+from fieldguide.models.engine.sent import tokens_sent
+from fieldguide.models.generation import continue_plainly, continue_shared, prompt_room, prompt_tokens
 from fieldguide.models.instrument import metered_copy, size_of
 from fieldguide.models.model import Generation, Model, ModelFacts, Scores
 from fieldguide.records import Usage
+
+BLOCK_CHARS = 2**24
+"""Characters of prompts, each counted for each of its options, that are turned into requests at a time: some 100 MB of them."""
 
 
 class CausalModel(Model):
@@ -36,28 +40,39 @@ class CausalModel(Model):
 
     @memory_bytes.setter
     def memory_bytes(self, value: int) -> None:
-        self._scorer.memory_bytes = value
-        self._scorer.network.forget()
+        with self._turn:
+            self._scorer.memory_bytes = value
+            self._scorer.network.forget()
 
     def _score(self, prompts: Sequence[str], options: Sequence[Sequence[str]]) -> tuple[Scores, Usage]:
+        found: dict[int, tuple[tuple[float, ...], ...]] = {}
+        usage = Usage()
+        for block in _blocks(prompts, options):
+            tokens, spent = self._scored([prompts[i] for i in block], [options[i] for i in block])
+            found.update(zip(block, tokens, strict=True))
+            usage += spent
+        rows = tuple(found[i] for i in range(len(prompts)))
+        return Scores(tuple(tuple(math.fsum(parts) for parts in row) for row in rows), rows), usage
+
+    def _scored(self, prompts: Sequence[str], options: Sequence[Sequence[str]]) -> tuple[list[tuple[tuple[float, ...], ...]], Usage]:
         requests = make_requests(self.tokenizer, prompts, options, self._scorer.context)
         with self._turn:
             before = self._computed()
             flat = iter(self._scorer.score([r for own in requests for r in own]))
             computed, flops = self._computed_since(before)
-        tokens = tuple(tuple(tuple(next(flat)) for _ in own) for own in requests)
-        totals = tuple(tuple(math.fsum(parts) for parts in row) for row in tokens)
-        sent, unshared = _sent(requests)
-        return Scores(totals, tokens), Usage(prompt_tokens=sent, cached_tokens=max(unshared - computed, 0), forward_flops=flops)
+        tokens = [tuple(tuple(next(flat)) for _ in own) for own in requests]
+        sent, unshared = tokens_sent(requests)
+        return tokens, Usage(prompt_tokens=sent, cached_tokens=max(unshared - computed, 0), forward_flops=flops)
 
     def _generate(
         self, prompts: Sequence[str], *, max_tokens: int, stop: tuple[str, ...], n: int, temperature: float, seed: int
     ) -> tuple[list[list[Generation]], Usage]:
         how: dict[str, Any] = {"max_tokens": max_tokens, "stop": stop, "n": n, "temperature": temperature, "seed": seed}
         context = self._scorer.context
-        sent = n * sum(map(len, prompt_tokens(self.tokenizer, prompts, max(context - max_tokens, 1))))
+        lengths = [len(ids) for ids in prompt_tokens(self.tokenizer, prompts, prompt_room(context, max_tokens))]
+        sent = n * sum(lengths)
         with self._turn:
-            shared = self._scorer.trusts()
+            shared = self._scorer.trusts() and max(lengths) + max_tokens <= self._scorer.longest
             before = self._computed()
             if shared:
                 found = continue_shared(self._scorer, self.tokenizer, prompts, **how)
@@ -83,11 +98,18 @@ class CausalModel(Model):
             return metered_copy(self.module, self.facts.compute_parameters or 0)
 
 
-def _sent(requests: Sequence[Sequence[Request]]) -> tuple[int, int]:
-    """(tokens sent, tokens that would be computed if nothing were shared but a prompt among its own options).
-
-    A prompt counts once, each of its options in full; an option's last token is sent, but nothing is read after it.
-    """
-    prompts = sum(max(len(r.prompt) for r in own) for own in requests)
-    options = sum(len(r.targets) for own in requests for r in own)
-    return prompts + options, prompts + options - sum(len(own) for own in requests)
+def _blocks(prompts: Sequence[str], options: Sequence[Sequence[str]]) -> Iterator[list[int]]:
+    """Places of the prompts, all at once or in blocks of `BLOCK_CHARS`; prompts that begin alike come one after another, so that they still share."""
+    sizes = [(len(prompt) + 1) * len(own) for prompt, own in zip(prompts, options, strict=True)]
+    if sum(sizes) <= BLOCK_CHARS:
+        yield list(range(len(prompts)))
+        return
+    block: list[int] = []
+    size = 0
+    for i in sorted(range(len(prompts)), key=prompts.__getitem__):
+        if block and size + sizes[i] > BLOCK_CHARS:
+            yield block
+            block, size = [], 0
+        block.append(i)
+        size += sizes[i]
+    yield block

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,6 +23,12 @@ def holds_stop(tokenizer: Any, ids: Sequence[int], stop: Sequence[str]) -> bool:
     return any(mark in text for mark in stop if mark)
 
 
+def ends_with_stop(tokenizer: Any, ids: Sequence[int], stop: Sequence[str]) -> bool:
+    """Whether the last token brought a stop string, none having been there before: only the end of the text is looked at."""
+    reach = 2 * max((len(mark.encode("utf-8", "surrogatepass")) for mark in stop), default=0) + 8  # tokens; one is a byte at least, or nothing
+    return holds_stop(tokenizer, ids[-reach:], stop)
+
+
 def finish(tokenizer: Any, ids: Sequence[int], stop: Sequence[str], ends: Sequence[int], logprob: float | None = None) -> Generation:
     """Cut at the first end token, then before the first stop string. Tokens count what was generated, the end token included."""
     at = next((i for i, token in enumerate(ids) if token in ends), None)
@@ -29,7 +36,7 @@ def finish(tokenizer: Any, ids: Sequence[int], stop: Sequence[str], ends: Sequen
     text = tokenizer.decode(kept, skip_special_tokens=True)
     cut = min((place for mark in stop if mark and (place := text.find(mark)) >= 0), default=None)
     if cut is not None:
-        used = next((k for k in range(1, len(kept) + 1) if holds_stop(tokenizer, kept[:k], stop)), len(kept))
+        used = bisect_left(range(len(kept)), True, lo=1, key=lambda k: holds_stop(tokenizer, kept[:k], stop))
         return Generation(text[:cut], tokens=used, finish="stop", logprob=logprob)
     return Generation(text, tokens=len(kept) + (at is not None), finish="length" if at is None else "stop", logprob=logprob)
 

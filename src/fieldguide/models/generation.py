@@ -11,7 +11,8 @@ from typing import Any
 
 import torch
 
-from fieldguide.models.endings import end_tokens, finish, holds_stop, seed_of
+from fieldguide.errors import ModelError
+from fieldguide.models.endings import end_tokens, ends_with_stop, finish, seed_of
 from fieldguide.models.engine.decode import Decoder, Limits, Sample
 from fieldguide.models.engine.requests import prefix_token
 from fieldguide.models.engine.scoring import Scorer
@@ -28,14 +29,23 @@ def prompt_tokens(tokenizer: Any, prompts: Sequence[str], room: int) -> list[tup
     return [tuple(ids[-room:] or [prefix_token(tokenizer)]) for ids in encoded]
 
 
+def prompt_room(context: int, max_tokens: int) -> int:
+    """Tokens that a prompt may have, so that `max_tokens` more fit the context. Raises `ModelError` where none are left."""
+    if not 1 <= max_tokens < context:
+        raise ModelError(
+            f"max_tokens is {max_tokens:,}, and the model's context of {context:,} tokens must hold the prompt too; ask for 1 to {context - 1:,} tokens."
+        )
+    return context - max_tokens
+
+
 def continue_shared(
     scorer: Scorer, tokenizer: Any, prompts: Sequence[str], *, max_tokens: int, stop: tuple[str, ...], n: int, temperature: float, seed: int
 ) -> list[list[Generation]]:
     """`n` continuations a prompt, every shared token computed once."""
     model = scorer.network.model
-    rows = prompt_tokens(tokenizer, prompts, max(scorer.context - max_tokens, 1))
+    rows = prompt_tokens(tokenizer, prompts, prompt_room(scorer.context, max_tokens))
     ends = end_tokens(model, tokenizer)
-    stopped = (lambda ids: holds_stop(tokenizer, ids, stop)) if stop else None
+    stopped = (lambda ids: ends_with_stop(tokenizer, ids, stop)) if stop else None
     copies = n if temperature > 0 else 1
     samples = [
         Sample(i, seed_of(seed, prompt, k) if temperature > 0 else None) for i, prompt in enumerate(prompts) for k in range(copies)
@@ -51,7 +61,7 @@ def continue_plainly(
     model: Any, tokenizer: Any, prompts: Sequence[str], *, context: int, max_tokens: int, stop: tuple[str, ...], n: int, temperature: float, seed: int
 ) -> list[list[Generation]]:
     """The same by transformers' `generate`: left-padded batches when greedy, one prompt at a time when sampled; no log-probabilities."""
-    rows = prompt_tokens(tokenizer, prompts, max(context - max_tokens, 1))
+    rows = prompt_tokens(tokenizer, prompts, prompt_room(context, max_tokens))
     found: list[list[Generation]] = [[] for _ in rows]
     order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
     size = 1 if temperature > 0 else PLAIN_BATCH
@@ -81,7 +91,7 @@ def _run(
     config = GenerationConfig(max_new_tokens=max_tokens, num_return_sequences=copies, eos_token_id=ends or None, pad_token_id=blank, **how)
 
     def stopped(seen: torch.Tensor, scores: Any, **_: Any) -> torch.Tensor:
-        return torch.tensor([holds_stop(tokenizer, row, stop) for row in seen[:, length:].tolist()], device=seen.device)
+        return torch.tensor([ends_with_stop(tokenizer, row, stop) for row in seen[:, length:].tolist()], device=seen.device)
 
     with torch.random.fork_rng(), torch.inference_mode(), quiet():
         torch.manual_seed(draw or 0)

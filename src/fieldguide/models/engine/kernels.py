@@ -37,13 +37,18 @@ class PackedLinears:
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
-        """Inside this block the layers run on packed weights; outside it the network is as it was."""
-        for layer, forward in self._forwards:
-            layer.__dict__["forward"] = forward
+        """Inside this block the layers run on packed weights; outside it the network is as it was.
+
+        A layer that has a forward of its own (a wrapper's, or ours from a block around this one) keeps it. The weights must not change
+        while this object lives, and the network must not be copied inside the block.
+        """
+        ours = [(layer, forward) for layer, forward in self._forwards if "forward" not in layer.__dict__]
         try:
+            for layer, forward in ours:
+                layer.__dict__["forward"] = forward
             yield
         finally:
-            for layer, _ in self._forwards:
+            for layer, _ in ours:
                 layer.__dict__.pop("forward", None)
 
 

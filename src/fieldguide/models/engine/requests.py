@@ -6,11 +6,16 @@ string, and the option's tokens are those past the prompt's own count. Numbers f
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from fieldguide.models.text import clean
+
+MARGIN, REACH = 64, 256
+"""Characters before the end of a prompt within which no token depends on what comes before them; and within which a place between words is sought."""
+BETWEEN_WORDS = re.compile(r"(?<=[^\W\d_])(?= [^\W\d_])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +44,16 @@ def make_requests(tokenizer: Any, prompts: Sequence[str], options: Sequence[Sequ
     is an unknown token.
     """
     pairs = [[_part(clean(prompt), clean(option)) for option in own] for prompt, own in zip(prompts, options, strict=True)]
-    flat = [pair for own in pairs for pair in own]
+    flat = list(dict.fromkeys(pair for own in pairs for pair in own))
     encode = _Encoder(tokenizer)
-    whole = encode({head + tail for head, tail in flat if head} | {head for head, _ in flat if head})
+    heads = encode({head for head, _ in flat if head})
+    after = _after(encode, heads, [pair for pair in flat if pair[0]])
     bare = encode({tail for _, tail in flat}, special=False)
 
     def request(head: str, tail: str) -> Request:
         if head:
-            prompt = whole[head]
-            said = whole[head + tail][len(prompt) :] or bare[tail]
+            prompt = heads[head]
+            said = after[head, tail] or bare[tail]
         else:
             prompt, said = [], bare[tail]
         said = said or [encode.unknown]
@@ -65,6 +71,41 @@ def make_requests(tokenizer: Any, prompts: Sequence[str], options: Sequence[Sequ
 def _part(prompt: str, option: str) -> tuple[str, str]:
     head = prompt.rstrip()
     return head, prompt[len(head) :] + option
+
+
+def _after(encode: _Encoder, heads: dict[str, list[int]], pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], list[int]]:
+    """(head, tail) → the tokens of head and tail as one string, past the head's own count.
+
+    Of a head with several tails only the end is tokenised anew with each of them, from between two words at least `MARGIN` characters
+    before the seam: there no token is the other side's concern. That is tried on the head alone and with its first tail; where it gives
+    something else than the whole string does, whole strings are tokenised.
+    """
+    tails: dict[str, list[str]] = {}
+    for head, tail in pairs:
+        tails.setdefault(head, []).append(tail)
+    ends = {head: head[at:] for head, own in tails.items() if len(own) > 2 and (at := _cut(head))}
+    alone = encode(set(ends.values()), special=False)
+    first = encode({end + tails[head][0] for head, end in ends.items()}, special=False)
+    whole = encode({head + tails[head][0] for head in ends})
+
+    def holds(head: str, end: str) -> bool:
+        known, tail = len(heads[head]) - len(alone[end]), tails[head][0]
+        return known >= 0 and heads[head][known:] == alone[end] and whole[head + tail] == heads[head][:known] + first[end + tail]
+
+    ends = {head: end for head, end in ends.items() if holds(head, end)}
+    near = encode({ends[head] + tail for head, tail in pairs if head in ends}, special=False)
+    whole = encode({head + tail for head, tail in pairs if head not in ends})
+    return {
+        (head, tail): near[ends[head] + tail][len(alone[ends[head]]) :] if head in ends else whole[head + tail][len(heads[head]) :]
+        for head, tail in pairs
+    }
+
+
+def _cut(head: str) -> int:
+    """The last place between two words that is `MARGIN` characters before the end; 0 if there is none near."""
+    start, stop = max(len(head) - MARGIN - REACH, 0), max(len(head) - MARGIN, 0)
+    found = list(BETWEEN_WORDS.finditer(head, start, stop))
+    return found[-1].start() if found else 0
 
 
 class _Encoder:

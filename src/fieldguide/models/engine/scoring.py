@@ -12,6 +12,7 @@ import random
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,8 @@ SHORT = 48
 """An extension of the trunk up to this long is packed with its branches, to save a pass."""
 TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.25, torch.float16: 0.05}
 """Nats by which a token's log-probability may differ between the two ways: rounding, in each precision."""
+ALONE = 2
+"""So many times the tokens of a shared pass may the options of one prompt take before they are parted: they waste no attention on one another's prompts."""
 PROBE_WINDOW = 16
 """Sliding windows are narrowed to this while the two ways are compared, so that a short text shows whether they are kept."""
 
@@ -77,15 +80,16 @@ class Scorer:
             raise
 
     def _run(self, requests: Sequence[Request], chosen: Iterable[int], found: list[list[float]]) -> None:
-        """Score the chosen requests: trunk, packs, then groups too large for a pack, each with a trunk of its own."""
+        """Score the chosen requests: trunk, packs, then what is too large for a pack, each with a trunk of its own."""
         chosen = list(chosen)
         longest = max(len(requests[i].inputs) for i in chosen)
         self.settle(requests, chosen, found, longest)
         below = len(self.network.trunk)
         room = self.room.tokens(below, self.memory_bytes)
         self.network.reserve(below + room)
-        tree, reads, large = Tree(), list[Read](), list[list[int]]()
-        for group in _groups(requests, chosen):
+        tree, reads = Tree(), list[Read]()
+        groups, large = _parted(_groups(requests, chosen), requests, below, room)
+        for group in groups:
             size = len(tree)
             paths = [tree.add(requests[i].inputs[below:]) for i in group]
             if len(tree) > room and size:
@@ -93,7 +97,7 @@ class Scorer:
                 self._flush(tree, reads, found)
                 tree, reads, size = Tree(), [], 0
                 paths = [tree.add(requests[i].inputs[below:]) for i in group]
-            if len(tree) > room:
+            if len(tree) > room and not (len(tree) <= ALONE * room and self.room.needs(below, len(tree)) <= self.memory_bytes):
                 tree.cut(0)
                 large.append(group)
                 continue
@@ -186,10 +190,28 @@ def _wanted(request: Request) -> Iterable[tuple[int, int, int]]:
 
 
 def _groups(requests: Sequence[Request], chosen: Sequence[int]) -> list[list[int]]:
-    """The chosen requests by prompt, prompts that begin alike side by side; a single prompt's requests one by one."""
+    """The chosen requests by prompt, prompts that begin alike side by side; a single prompt's requests one by one, in the same order."""
     by_prompt: dict[tuple[int, ...], list[int]] = {}
     for i in chosen:
         by_prompt.setdefault(requests[i].prompt, []).append(i)
     if len(by_prompt) == 1:
-        return [[i] for i in chosen]
+        return [[i] for i in sorted(chosen, key=lambda i: requests[i].inputs)]
     return [by_prompt[prompt] for prompt in sorted(by_prompt)]
+
+
+def _parted(groups: Sequence[list[int]], requests: Sequence[Request], below: int, room: int) -> tuple[list[list[int]], list[list[int]]]:
+    """(groups to pack, lots of requests to run on a trunk of their own).
+
+    Groups beyond the trunk's `below` tokens that share more than `SHORT` of them, and do not fit one pass together, are a lot: packed, they
+    would have what they share computed in each of their passes.
+    """
+    packs, lots = list[list[int]](), list[list[int]]()
+    for _, together in groupby(groups, key=lambda group: requests[group[0]].inputs[below : below + 1]):
+        run = list(together)
+        shared = len(common_prefix([requests[i].inputs for group in run for i in group])) - below
+        longest = [max(len(requests[i].inputs) for i in group) - below for group in run]
+        if len(run) > 1 and shared > SHORT and sum(longest) - (len(run) - 1) * shared > room:
+            lots.append([i for group in run for i in group])
+        else:
+            packs += run
+    return packs, lots
