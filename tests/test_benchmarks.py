@@ -46,6 +46,7 @@ def asked_for(found: dict[str, Any]) -> bool:
     return set(found) == {"value", "at_least", "at_most", "met"} and isinstance(found["met"], bool)
 
 
+@pytest.mark.slow
 def test_scoring_prints_its_measurements(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, pool: ModelPool, printed: dict[str, Path], tmp_path_factory: Any
 ) -> None:

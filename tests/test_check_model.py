@@ -172,3 +172,12 @@ def test_given_prompts_are_the_ones_continued() -> None:
     assert seen == {"red cats", "blue dogs"}
     with pytest.raises(AssertionError, match="2 or more different prompts"):
         check_model(Noting(), prompts=["red cats", "red cats"])
+
+
+def test_the_suites_can_be_imported_in_either_way() -> None:
+    import fieldguide.testing.check_approach
+    import fieldguide.testing.check_model  # noqa: F401
+    from fieldguide.testing import check_approach, check_model
+
+    assert callable(check_model)
+    assert callable(check_approach)

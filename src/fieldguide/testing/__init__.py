@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 import importlib
+import sys
+from types import ModuleType
 from typing import Any
 
 _HOMES = {
@@ -27,6 +29,15 @@ __all__ = sorted(_HOMES)
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'fieldguide.testing' has no attribute {name!r}; it has {', '.join(_HOMES)}")
-    value = getattr(importlib.import_module(f"fieldguide.testing.{_HOMES[name]}"), name)
-    globals()[name] = value  # a submodule of the same name must not hide the function
-    return value
+    return getattr(importlib.import_module(f"fieldguide.testing.{_HOMES[name]}"), name)
+
+
+class _Package(ModuleType):
+    """A submodule of the same name, once it is imported, does not hide the function."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in _HOMES and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -1,7 +1,10 @@
 """How many tokens one pass may hold, so that a memory budget is kept.
 
-Legend: T new tokens of a pass, S slots before it. What a pass needs beside the weights is estimated from the network's shapes; the
-estimate is checked against the process's memory in tests and benchmarks.
+What a pass needs beside the weights is estimated from the network's shapes, and corrected by what its cache shows; a test checks the
+estimate against the process's memory. It bounds the tensors that are alive: what the C library keeps back of freed memory comes on top
+(much of it where attention holds all its scores), and so do compiled kernels (some 10 to 20 MB).
+
+Legend: T new tokens of a pass, S slots before it.
 """
 
 from __future__ import annotations
