@@ -24,7 +24,7 @@ transformers = pytest.importorskip("transformers")
 tokenizers = pytest.importorskip("tokenizers")
 
 from fieldguide.models.encoder_decoder import EncoderDecoderModel  # noqa: E402
-from fieldguide.models.engine import seq2seq  # noqa: E402
+from fieldguide.models.engine import batches, seq2seq  # noqa: E402
 from fieldguide.models.instrument import halves_of, size_of  # noqa: E402
 
 TEXT = ["Fruit or tool? an apple a hammer Answer: fruit tool", "The capital of France is Paris.", "1 2 3 red blue cat dog yes no", "something else entirely"] * 3
@@ -122,7 +122,8 @@ def test_contract(models: dict[str, EncoderDecoderModel], kind: str) -> None:
 def test_scores_equal_plain_passes(models: dict[str, EncoderDecoderModel], kind: str, small: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """One pair at a time and without a cache, as lm-evaluation-harness does it; in one batch, and in batches as small as they get."""
     if small:
-        for name, value in (("BATCH_TOKENS", 10), ("COPY_BYTES", 1), ("READ_ROWS", 2)):
+        monkeypatch.setattr(batches, "BATCH_TOKENS", 10)
+        for name, value in (("COPY_BYTES", 1), ("READ_ROWS", 2)):
             monkeypatch.setattr(seq2seq, name, value)
     model = models[kind]
     with warnings.catch_warnings():

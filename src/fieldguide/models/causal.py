@@ -68,16 +68,15 @@ class CausalModel(Model):
         self, prompts: Sequence[str], *, max_tokens: int, stop: tuple[str, ...], n: int, temperature: float, seed: int
     ) -> tuple[list[list[Generation]], Usage]:
         how: dict[str, Any] = {"max_tokens": max_tokens, "stop": stop, "n": n, "temperature": temperature, "seed": seed}
-        context = self._scorer.context
-        lengths = [len(ids) for ids in prompt_tokens(self.tokenizer, prompts, prompt_room(context, max_tokens))]
-        sent = n * sum(lengths)
+        rows = prompt_tokens(self.tokenizer, prompts, prompt_room(self._scorer.context, max_tokens))
+        sent = n * sum(map(len, rows))
         with self._turn:
-            shared = self._scorer.trusts() and max(lengths) + max_tokens <= self._scorer.longest
+            shared = self._scorer.trusts() and max(map(len, rows)) + max_tokens <= self._scorer.longest
             before = self._computed()
             if shared:
-                found = continue_shared(self._scorer, self.tokenizer, prompts, **how)
+                found = continue_shared(self._scorer, self.tokenizer, prompts, rows, **how)
             else:
-                found = continue_plainly(self.module, self.tokenizer, prompts, context=context, **how)
+                found = continue_plainly(self.module, self.tokenizer, prompts, rows, **how)
             computed, flops = self._computed_since(before)
         written = sum(g.tokens for row in found for g in row)
         if not shared:

@@ -6,19 +6,17 @@ Legend: B texts in a batch, L tokens in the longest of them, D dims.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
+from fieldguide.models.engine.batches import batches, padded
 from fieldguide.models.instrument import metered_copy
 from fieldguide.models.model import Model, ModelFacts
 from fieldguide.models.text import clean
 from fieldguide.records import Usage
-
-BATCH_TOKENS = 4096
-"""Tokens in a batch, padding included: large enough to fill two cores, small enough to stay in their caches."""
 
 
 class EncoderModel(Model):
@@ -37,21 +35,17 @@ class EncoderModel(Model):
         rows: list[list[int]] = [ids or [self._blank()] for ids in encoded["input_ids"]]
         vectors = np.empty((len(rows), self.facts.dims or 0), dtype=np.float32)  # (distinct texts, D)
         with self._turn:
-            for batch in _batches([len(ids) for ids in rows]):
+            for batch in batches([len(ids) for ids in rows]):
                 vectors[batch] = self._forward([rows[i] for i in batch])
         computed, sent = sum(map(len, rows)), sum(len(rows[places[text]]) for text in texts)
         flops = 2.0 * (self.facts.compute_parameters or 0) * computed
         return vectors[[places[text] for text in texts]], Usage(prompt_tokens=sent, cached_tokens=sent - computed, forward_flops=flops)
 
     def _forward(self, rows: list[list[int]]) -> np.ndarray:
-        length = max(map(len, rows))
-        ids = torch.full((len(rows), length), self._blank(), dtype=torch.long)  # (B, L)
-        mask = torch.zeros((len(rows), length), dtype=torch.long)  # (B, L)
-        for i, row in enumerate(rows):
-            ids[i, : len(row)], mask[i, : len(row)] = torch.tensor(row), 1
+        ids, mask = padded(rows, self._blank(), self.module.device)  # (B, L)
         with torch.inference_mode():
-            hidden = self.module(input_ids=ids.to(self.module.device), attention_mask=mask.to(self.module.device)).last_hidden_state  # (B, L, D)
-            vectors = torch.nn.functional.normalize(pool(hidden, mask.to(hidden.device), self.pooling), dim=-1)  # (B, D)
+            hidden = self.module(input_ids=ids, attention_mask=mask).last_hidden_state  # (B, L, D)
+            vectors = torch.nn.functional.normalize(pool(hidden, mask, self.pooling), dim=-1)  # (B, D)
         return vectors.float().cpu().numpy()
 
     def _blank(self) -> int:
@@ -67,15 +61,3 @@ def pool(hidden: torch.Tensor, mask: torch.Tensor, pooling: str) -> torch.Tensor
         return hidden[:, 0]
     weight = mask.unsqueeze(-1).to(hidden.dtype)  # (B, L, 1)
     return (hidden * weight).sum(1) / weight.sum(1).clamp(min=1)
-
-
-def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Places in batches of at most `BATCH_TOKENS` padded tokens, the longest first."""
-    batch: list[int] = []
-    for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
-        if batch and lengths[batch[0]] * (len(batch) + 1) > BATCH_TOKENS:
-            yield batch
-            batch = []
-        batch.append(i)
-    if batch:
-        yield batch

@@ -16,12 +16,13 @@ from typing import Any
 import torch
 
 from fieldguide.models.endings import end_tokens, finish, holds_stop, seed_of
+from fieldguide.models.engine.batches import batches
 from fieldguide.models.engine.requests import prefix_token
-from fieldguide.models.engine.seq2seq import OptionScorer, Tokens, batches
+from fieldguide.models.engine.seq2seq import OptionScorer, Tokens
 from fieldguide.models.instrument import halves_of, metered_copy, size_of
 from fieldguide.models.loading import quiet
 from fieldguide.models.model import Generation, Model, ModelFacts, Scores
-from fieldguide.models.text import clean
+from fieldguide.models.text import clean, parted
 from fieldguide.records import Usage
 
 ROWS, ROW_TOKENS = 64, 8192
@@ -130,9 +131,8 @@ class EncoderDecoderModel(Model):
 
         An option that the tokeniser drops altogether is an unknown token.
         """
-        texts = [clean(prompt) for prompt in prompts]
-        heads = [text.rstrip() for text in texts]
-        tails = [[text[len(head) :] + clean(option) for option in own] for text, head, own in zip(texts, heads, options, strict=True)]
+        heads = [clean(prompt).rstrip() for prompt in prompts]
+        tails = [[parted(prompt, option)[1] for option in own] for prompt, own in zip(prompts, options, strict=True)]
         distinct = list(dict.fromkeys(tail for own in tails for tail in own))
         encoded = self.tokenizer(distinct, add_special_tokens=False, return_attention_mask=False, verbose=False)["input_ids"] if distinct else []
         unknown = next((i for i in (self.tokenizer.unk_token_id, *self._ends) if i is not None), 0)

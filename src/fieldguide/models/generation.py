@@ -39,11 +39,19 @@ def prompt_room(context: int, max_tokens: int) -> int:
 
 
 def continue_shared(
-    scorer: Scorer, tokenizer: Any, prompts: Sequence[str], *, max_tokens: int, stop: tuple[str, ...], n: int, temperature: float, seed: int
+    scorer: Scorer,
+    tokenizer: Any,
+    prompts: Sequence[str],
+    rows: Sequence[tuple[int, ...]],
+    *,
+    max_tokens: int,
+    stop: tuple[str, ...],
+    n: int,
+    temperature: float,
+    seed: int,
 ) -> list[list[Generation]]:
-    """`n` continuations a prompt, every shared token computed once."""
+    """`n` continuations a prompt, whose tokens are `rows`; every shared token is computed once."""
     model = scorer.network.model
-    rows = prompt_tokens(tokenizer, prompts, prompt_room(scorer.context, max_tokens))
     ends = end_tokens(model, tokenizer)
     stopped = (lambda ids: ends_with_stop(tokenizer, ids, stop)) if stop else None
     copies = n if temperature > 0 else 1
@@ -58,10 +66,18 @@ def continue_shared(
 
 
 def continue_plainly(
-    model: Any, tokenizer: Any, prompts: Sequence[str], *, context: int, max_tokens: int, stop: tuple[str, ...], n: int, temperature: float, seed: int
+    model: Any,
+    tokenizer: Any,
+    prompts: Sequence[str],
+    rows: Sequence[tuple[int, ...]],
+    *,
+    max_tokens: int,
+    stop: tuple[str, ...],
+    n: int,
+    temperature: float,
+    seed: int,
 ) -> list[list[Generation]]:
     """The same by transformers' `generate`: left-padded batches when greedy, one prompt at a time when sampled; no log-probabilities."""
-    rows = prompt_tokens(tokenizer, prompts, prompt_room(context, max_tokens))
     found: list[list[Generation]] = [[] for _ in rows]
     order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
     size = 1 if temperature > 0 else PLAIN_BATCH

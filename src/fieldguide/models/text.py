@@ -10,3 +10,10 @@ def clean(text: str) -> str:
         return text
     except UnicodeEncodeError:
         return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def parted(prompt: str, option: str) -> tuple[str, str]:
+    """Prompt and option as models read them: clean, and spaces at the prompt's end moved to the option."""
+    prompt, option = clean(prompt), clean(option)
+    head = prompt.rstrip()
+    return head, prompt[len(head) :] + option

@@ -14,8 +14,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from fieldguide.models import text as texts
 from fieldguide.models.http import Unusable
-from fieldguide.models.text import clean
 
 PROBE = "1 2 3 4 5 6 7"
 NOTHING = "\n"
@@ -28,9 +28,8 @@ SLACK = 0.1
 
 def parted(prompt: str, option: str) -> tuple[str, str]:
     """Prompt and option as they are tokenised: spaces at the prompt's end move to the option (see `engine.requests`)."""
-    prompt, option = clean(prompt), clean(option)
-    head = prompt.rstrip()
-    return head or NOTHING, prompt[len(head) :] + option
+    head, tail = texts.parted(prompt, option)
+    return head or NOTHING, tail
 
 
 def echo_body(model: str, head: str, tail: str) -> dict[str, Any]:

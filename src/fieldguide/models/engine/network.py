@@ -23,6 +23,8 @@ from fieldguide.models.engine.tree import Tree, shared_length
 
 READ_ROWS = 128
 """Rows projected to the vocabulary at a time, so that (T, V) never exists."""
+TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.25, torch.float16: 0.05}
+"""Nats by which a token's log-probability may differ between the two ways: rounding, in each precision."""
 
 
 class Network:

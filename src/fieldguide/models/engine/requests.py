@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fieldguide.models.text import clean
+from fieldguide.models.text import parted
 
 MARGIN, REACH = 64, 256
 """Characters before the end of a prompt within which no token depends on what comes before them; and within which a place between words is sought."""
@@ -43,7 +43,7 @@ def make_requests(tokenizer: Any, prompts: Sequence[str], options: Sequence[Sequ
     into the prompt's last token (the two merge at the seam) is tokenised on its own, and one that the tokeniser drops altogether
     is an unknown token.
     """
-    pairs = [[_part(clean(prompt), clean(option)) for option in own] for prompt, own in zip(prompts, options, strict=True)]
+    pairs = [[parted(prompt, option) for option in own] for prompt, own in zip(prompts, options, strict=True)]
     flat = list(dict.fromkeys(pair for own in pairs for pair in own))
     encode = _Encoder(tokenizer)
     heads = encode({head for head, _ in flat if head})
@@ -66,11 +66,6 @@ def make_requests(tokenizer: Any, prompts: Sequence[str], options: Sequence[Sequ
         return Request(tokens[:-1], tuple(said))
 
     return [[request(head, tail) for head, tail in own] for own in pairs]
-
-
-def _part(prompt: str, option: str) -> tuple[str, str]:
-    head = prompt.rstrip()
-    return head, prompt[len(head) :] + option
 
 
 def _after(encode: _Encoder, heads: dict[str, list[int]], pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], list[int]]:
@@ -131,3 +126,13 @@ class _Encoder:
 def prefix_token(tokenizer: Any) -> int:
     """What an empty prompt becomes: the token that begins texts, or else the one that ends them."""
     return next((i for i in (tokenizer.bos_token_id, tokenizer.eos_token_id) if i is not None), 0)
+
+
+def by_prompt(requests: Sequence[Request], chosen: Sequence[int]) -> list[list[int]]:
+    """The chosen requests by prompt, prompts that begin alike side by side; a single prompt's requests one by one, in the same order."""
+    found: dict[tuple[int, ...], list[int]] = {}
+    for i in chosen:
+        found.setdefault(requests[i].prompt, []).append(i)
+    if len(found) == 1:
+        return [[i] for i in sorted(chosen, key=lambda i: requests[i].inputs)]
+    return [found[prompt] for prompt in sorted(found)]

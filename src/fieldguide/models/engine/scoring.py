@@ -19,16 +19,14 @@ import numpy as np
 import torch
 
 from fieldguide.errors import ModelError
-from fieldguide.models.engine.network import Network, hides_by_slot, not_numbers, setting, shares_up_to
-from fieldguide.models.engine.requests import Request
+from fieldguide.models.engine.network import TOLERANCE, Network, hides_by_slot, not_numbers, setting, shares_up_to
+from fieldguide.models.engine.requests import Request, by_prompt
 from fieldguide.models.engine.room import Room, default_budget
 from fieldguide.models.engine.tree import Tree, common_prefix
 
 DEFAULT_CONTEXT = 2048
 SHORT = 48
 """An extension of the trunk up to this long is packed with its branches, to save a pass."""
-TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.25, torch.float16: 0.05}
-"""Nats by which a token's log-probability may differ between the two ways: rounding, in each precision."""
 ALONE = 2
 """So many times the tokens of a shared pass may the options of one prompt take before they are parted: they waste no attention on one another's prompts."""
 PROBE_WINDOW = 16
@@ -88,7 +86,7 @@ class Scorer:
         room = self.room.tokens(below, self.memory_bytes)
         self.network.reserve(below + room)
         tree, reads = Tree(), list[Read]()
-        groups, large = _parted(_groups(requests, chosen), requests, below, room)
+        groups, large = _parted(by_prompt(requests, chosen), requests, below, room)
         for group in groups:
             size = len(tree)
             paths = [tree.add(requests[i].inputs[below:]) for i in group]
@@ -187,16 +185,6 @@ def _narrowed(config: Any) -> Iterator[None]:
 def _wanted(request: Request) -> Iterable[tuple[int, int, int]]:
     """(k, place in the inputs, target) of each prediction that is read."""
     return ((k, request.first + k, target) for k, target in enumerate(request.targets))
-
-
-def _groups(requests: Sequence[Request], chosen: Sequence[int]) -> list[list[int]]:
-    """The chosen requests by prompt, prompts that begin alike side by side; a single prompt's requests one by one, in the same order."""
-    by_prompt: dict[tuple[int, ...], list[int]] = {}
-    for i in chosen:
-        by_prompt.setdefault(requests[i].prompt, []).append(i)
-    if len(by_prompt) == 1:
-        return [[i] for i in sorted(chosen, key=lambda i: requests[i].inputs)]
-    return [by_prompt[prompt] for prompt in sorted(by_prompt)]
 
 
 def _parted(groups: Sequence[list[int]], requests: Sequence[Request], below: int, room: int) -> tuple[list[list[int]], list[list[int]]]:

@@ -16,16 +16,13 @@ from typing import Any
 
 import torch
 
-BATCH_TOKENS = 4096
-"""Encoder tokens of a batch, padding included."""
+from fieldguide.models.engine.batches import batches, padded
+from fieldguide.models.engine.network import READ_ROWS, TOLERANCE
+
 COPY_BYTES = 256 * 2**20
 """The prompts' keys and values, repeated for the options of one pass, take no more, unless a single row does."""
 LOGITS_BYTES = 128 * 2**20
 """What a pass projects to the vocabulary takes no more, unless a single row does."""
-READ_ROWS = 128
-"""Rows normalised over the vocabulary at a time."""
-TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.25, torch.float16: 0.05}
-"""Nats by which a token's log-probability may differ between the two ways: rounding, in each precision."""
 
 Tokens = tuple[int, ...]
 Row = tuple[int, Tokens]
@@ -53,7 +50,7 @@ class OptionScorer:
 
     def encode(self, prompts: Sequence[Tokens]) -> tuple[torch.Tensor, torch.Tensor]:
         """Hidden states (P, L, W) and mask (P, L) of prompts, padded at the end."""
-        ids, mask = self._padded(prompts)
+        ids, mask = padded(prompts, self.blank, self.module.device)
         self.encoded += sum(map(len, prompts))
         return self.module.get_encoder()(input_ids=ids, attention_mask=mask).last_hidden_state, mask
 
@@ -112,7 +109,7 @@ class OptionScorer:
         """Logits (R, T, V) after each token of each row, and their cache if it is kept. Rows are padded at the end, where no real token looks."""
         from transformers.modeling_outputs import BaseModelOutput
 
-        ids, _ = self._padded(rows)
+        ids, _ = padded(rows, self.blank, self.module.device)
         self.decoded += sum(map(len, rows))
         found = self.module(
             encoder_outputs=BaseModelOutput(last_hidden_state=hidden),
@@ -155,25 +152,6 @@ class OptionScorer:
             chunk.append(row)
         if chunk:
             yield chunk
-
-    def _padded(self, rows: Sequence[Tokens]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Tokens and mask, both (rows, longest)."""
-        longest = max(map(len, rows))
-        ids = torch.tensor([[*row, *[self.blank] * (longest - len(row))] for row in rows])
-        mask = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in rows])
-        return ids.to(self.module.device), mask.to(self.module.device)
-
-
-def batches(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Places in batches of at most `BATCH_TOKENS` padded tokens, the longest first."""
-    batch: list[int] = []
-    for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
-        if batch and lengths[batch[0]] * (len(batch) + 1) > BATCH_TOKENS:
-            yield batch
-            batch = []
-        batch.append(i)
-    if batch:
-        yield batch
 
 
 def _longest(paths: Iterable[Tokens]) -> list[Tokens]:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fieldguide.models.engine.requests import Request
+from fieldguide.models.engine.requests import Request, by_prompt
 from fieldguide.models.engine.tree import Tree, common_prefix
 from fieldguide.models.llama.memory import Memory, leaves, total
 from fieldguide.models.llama.native import BATCH_TOKENS
@@ -46,7 +46,7 @@ class LlamaScorer:
         below = len(self.memory.trunk)
         tree, reads = Tree(), dict[int, list[Read]]()
         large: list[list[int]] = []
-        for group in _groups(requests, chosen):
+        for group in by_prompt(requests, chosen):
             size = len(tree)
             paths = [tree.add(requests[i].inputs[below:]) for i in group]
             if not self._fits(tree) and size:
@@ -97,13 +97,3 @@ def _read(rows: Sequence[np.ndarray], reads: Sequence[Sequence[Read]], found: li
         whole = total(logits)
         for i, k, target in wanted:
             found[i][k] = min(float(logits[target]) - whole, 0.0)
-
-
-def _groups(requests: Sequence[Request], chosen: Sequence[int]) -> list[list[int]]:
-    """The chosen requests by prompt, prompts that begin alike side by side; a single prompt's requests one by one."""
-    by_prompt: dict[tuple[int, ...], list[int]] = {}
-    for i in chosen:
-        by_prompt.setdefault(requests[i].prompt, []).append(i)
-    if len(by_prompt) == 1:
-        return [[i] for i in sorted(chosen, key=lambda i: requests[i].inputs)]
-    return [by_prompt[prompt] for prompt in sorted(by_prompt)]
