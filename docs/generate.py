@@ -31,7 +31,7 @@ ROOMS = {
     "testing": "contract suites and toys, shipped to users",
 }
 ORDER = ["errors.py", "records.py", "registry.py", "stats", "tasks", "models", "approaches", "study", "verdict", "report", "api.py", "cli", "testing"]
-VERBS = ["decide", "predict", "report", "approaches"]
+VERBS = ["decide", "predict", "report", "key", "approaches"]
 
 
 def house() -> str:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from test_cli import write_rows
 
-from fieldguide.study.run import BATCH
+from fieldguide.study.work import BATCH
 
 TIMES = {"spent", "latency_p50_s", "latency_p95_s", "cost_per_1k_usd", "fit_s", "seconds", "cached_tokens", "forward_flops", "date", "this_session_s", "command"}
 """What may differ: wall-clock figures, and what a cache happened to save."""

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fieldguide.stats.intervals import quantile
-from fieldguide.stats.power import pairs_to_separate, rows_to_bound, smallest_difference
+from fieldguide.stats.power import more_pairs, pairs_to_separate, rows_to_bound, smallest_difference
 
 
 @pytest.mark.parametrize(("points", "pairs"), [(2, 2941), (3, 1306), (5, 469)])
@@ -26,6 +26,15 @@ def test_connor_refuses_what_cannot_be(gap, discordance):
 def test_smallest_difference_never_passes_the_discordance():
     assert smallest_difference(5, 0.1) is None
     assert smallest_difference(10_000, 0.1) < 0.01
+
+
+def test_more_pairs_are_what_is_missing():
+    assert more_pairs(400, 0.02, 0.15) == 2941 - 400
+    assert more_pairs(400, -0.03, 0.15) == 1306 - 400
+    assert more_pairs(1400, 0.03, 0.15) == 0
+    assert more_pairs(400, 0.0, 0.15) is None
+    assert more_pairs(20, 0.2, 0.1) == pairs_to_separate(0.2, 0.2) - 20, "a discordance below the difference is taken as equal to it"
+    assert more_pairs(100, 0.05, 0.15, level=0.99) > more_pairs(100, 0.05, 0.15)
 
 
 def test_connor_power_in_simulation():

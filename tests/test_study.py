@@ -15,6 +15,7 @@ from fieldguide.models import meter
 from fieldguide.models.fake import FakeModel
 from fieldguide.models.pool import ModelPool
 from fieldguide.records import Prediction, Row, Unparsed, Usage
+from fieldguide.study.allocate import Allocation
 from fieldguide.study.budget import UNLIMITED, parse_budget
 from fieldguide.study.journal import Journal
 from fieldguide.study.plan import ladder, make_plan
@@ -98,10 +99,11 @@ def test_journal_refuses_what_is_no_database(tmp_path: Path) -> None:
         Journal(tmp_path / "j.sqlite")
 
 
-def study(folder: Path, budget: str | None = None, approaches: tuple[str, ...] = ("majority", "tfidf-logreg")) -> Study:
+def study(folder: Path, budget: str | None = None, approaches: tuple[str, ...] = ("majority", "tfidf-logreg"), tolerance: float | None = None) -> Study:
+    folder.mkdir(exist_ok=True)
     task = toy()
     plan = make_plan(task, [make(name) for name in approaches], ModelPool(), seeds=2, seed=0, prompt_rows=10)
-    return Study(task, plan, parse_budget(budget) if budget else UNLIMITED, folder, ModelPool(), 0.1)
+    return Study(task, plan, parse_budget(budget) if budget else UNLIMITED, folder, ModelPool(), 0.1, tolerance=tolerance)
 
 
 def test_study_runs_and_resumes_without_working_again(tmp_path: Path) -> None:
@@ -124,7 +126,7 @@ def test_a_budget_in_time_is_kept_within_a_trial(tmp_path: Path, monkeypatch: py
     from fieldguide.approaches.baselines.majority import MajoritySolver
 
     plain = MajoritySolver._predict
-    monkeypatch.setattr("fieldguide.study.run.BATCH", 4)
+    monkeypatch.setattr("fieldguide.study.work.BATCH", 4)
     monkeypatch.setattr(MajoritySolver, "_predict", lambda self, inputs: time.sleep(0.2) or plain(self, inputs))
     began = time.perf_counter()
     records = study(tmp_path, "0.5s", ("majority",)).run()
@@ -148,13 +150,13 @@ def test_failures_cost_time_and_are_tried_again(tmp_path: Path, monkeypatch: pyt
     assert {r.status for r in study(tmp_path, None, ("tfidf-logreg",)).run()} == {"done"}
 
 
-def test_more_rows_asked_for_are_answered(tmp_path: Path) -> None:
-    def prompted(rows: int) -> int:
+def test_prompts_start_on_few_rows_and_go_on_to_all_where_the_budget_lasts(tmp_path: Path) -> None:
+    def prompted(rows: int, budget: str) -> int:
         plan = make_plan(toy(), [make("prompt-zero-shot", model="fake:")], ModelPool(), seeds=1, seed=0, prompt_rows=rows)
-        records = Study(toy(), plan, UNLIMITED, tmp_path, ModelPool(), 0.1).run()
+        records = Study(toy(), plan, parse_budget(budget), tmp_path, ModelPool(), 0.1).run()
         return len(answers_of(tmp_path / "journal.sqlite", records)[records[0].key])
 
-    assert (prompted(8), prompted(20)) == (8, 20)
+    assert [prompted(8, "20calls"), prompted(20, "45calls"), prompted(8, "100calls")] == [8, 20, 40]
 
 
 def test_two_processes_cannot_share_a_folder(tmp_path: Path) -> None:
@@ -188,7 +190,7 @@ def test_a_trial_that_fails_is_a_record(tmp_path: Path, monkeypatch: pytest.Monk
     assert "Traceback" in (tmp_path / "errors.log").read_text()
 
 
-def test_fit_cannot_reach_other_targets(tmp_path: Path) -> None:
+def test_fit_cannot_reach_other_targets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     @dataclass(frozen=True)
     class Poison:
         def __eq__(self, other: object) -> bool:
@@ -202,7 +204,15 @@ def test_fit_cannot_reach_other_targets(tmp_path: Path) -> None:
     clean = study(tmp_path)
     rows = {role: tuple(Row(r.id, r.inputs, r.target if role is Role.TRAIN else Poison()) for r in clean.task[role]) for role in Role}
     clean.task = Task(clean.task.spec, rows)
-    assert {r.status for r in clean.run()} == {"done"}
+    with monkeypatch.context() as patch:  # select rows steer the study itself, so here it looks away
+        patch.setattr(Allocation, "saw", lambda *seen: None)
+        assert {r.status for r in clean.run()} == {"done"}
+    for role in (Role.CALIBRATE, Role.CERTIFY):
+        assert all(isinstance(row.target, Poison) for row in clean.task[role])
+    steered = study(tmp_path / "steered", tolerance=0.02)
+    rows[Role.SELECT] = steered.task[Role.SELECT]
+    steered.task = Task(steered.task.spec, rows)
+    assert {r.status for r in steered.run()} <= {"done", "spared", "eliminated"}, "steering reads select rows alone"
 
 
 def test_settings_round_trip_and_refuse(tmp_path: Path) -> None:

@@ -281,7 +281,7 @@ def test_macro_f1_as_the_metric():
     verdict = world.verdict()
     best = recommended(verdict)
     assert (best.name, verdict.sure) == ("a", True)
-    assert best.quality.method == "bootstrap over rows and seeds"
+    assert best.quality.method == "jackknife over rows, the two seeds as run"
     assert best.quality.low < best.quality.value < best.quality.high
     assert best.metrics["macro_f1"] == best.quality
     assert set(best.metrics) == {"accuracy", "macro_f1"}
@@ -300,12 +300,12 @@ def test_macro_f1_without_a_differing_row_keeps_a_width():
 
 def test_intervals_by_method():
     one, many = (World().add("a", 0.8, seeds=s).verdict().standings[0] for s in (1, 3))
-    assert one.quality.method == "Wilson"
-    assert many.quality.method == "bootstrap over rows and seeds"
+    assert one.quality.method == "Wilson over rows, the seed as run"
+    assert many.quality.method == "score interval over rows and new seeds"
     assert one.curve[-1].seed_spread is None
     assert many.curve[-1].seed_spread > 0
     perfect = World(certify=50).add("a", 2.0, seeds=3).verdict().standings[0].quality
-    assert perfect.method == "Wilson"
+    assert perfect.method == "score interval over rows and new seeds"
     assert perfect.low < 0.95
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from fieldguide import __version__
 from fieldguide.approaches.approach import Approach, Solver
+from fieldguide.approaches.cascade import compose
 from fieldguide.errors import RunError, UserError
 from fieldguide.models.pool import ModelPool
 from fieldguide.records import Inputs, Prediction, plain
@@ -28,8 +29,10 @@ from fieldguide.tasks.task import Task
 from fieldguide.verdict.evidence import collect
 from fieldguide.verdict.io import read as read_verdict
 from fieldguide.verdict.io import write as write_verdict
+from fieldguide.verdict.key import walk
+from fieldguide.verdict.key_facts import facts_of
 from fieldguide.verdict.recommend import reach
-from fieldguide.verdict.verdict import Constraints, Verdict
+from fieldguide.verdict.verdict import Constraints, KeyPath, Verdict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -109,15 +112,17 @@ def _study(task: Task, approaches: Sequence[Approach], settings: Settings, folde
         prompt_rows=None if settings.exhaustive else settings.prompt_rows,
     )
     plan = replace(plan, unsuited=(*plan.unsuited, *remote))
-    study = Study(task, plan, settings.limit, folder, pool, settings.machine_price, progress)
+    tolerance = settings.tolerance / 100
+    study = Study(task, plan, settings.limit, folder, pool, settings.machine_price, progress, None if settings.exhaustive else tolerance)
     records = study.run()
-    evidence = collect(task, plan, records, settings, folder / "journal.sqlite", _provenance(plan, settings, began))
+    evidence = collect(task, plan, records, settings, folder / "journal.sqlite", _provenance(plan, settings, began), study.events)
     constraints = Constraints(settings.max_latency_p95, settings.max_cost_per_1k, settings.local_only)
     verdict = reach(
         evidence,
-        tolerance=settings.tolerance / 100,
+        tolerance=tolerance,
         constraints=constraints,
         machine_price_usd_per_hour=settings.machine_price,
+        key=walk(facts_of(task)),
     )
     verdict = _hand_over(verdict, study)
     write_verdict(verdict, folder / "verdict.json")
@@ -173,17 +178,20 @@ def _provenance(plan: Plan, settings: Settings, began: float) -> dict[str, Any]:
 
 def _hand_over(verdict: Verdict, study: Study) -> Verdict:
     """Put the recommended solver into `winner/`, then drop the trials' own copies, which can be large."""
-    trial = next((t for t in study.plan.trials if t.key == verdict.handed_over.get("trial")), None)
+    handed, by_key = verdict.handed_over, {trial.key: trial for trial in study.plan.trials}
+    trials = [by_key[key] for key in handed.get("stages") or [handed.get("trial")] if key in by_key]
     winner, stamp = study.folder / "winner", study.folder / "winner" / "trial.key"
-    if trial is None:
+    if not trials:
         shutil.rmtree(winner, ignore_errors=True)
         shutil.rmtree(study.folder / "trials", ignore_errors=True)
         return verdict
-    if not (stamp.is_file() and stamp.read_text().strip() == trial.key):
+    if not (stamp.is_file() and stamp.read_text().strip() == handed["trial"]):
         fresh = study.folder / "winner.part"
         shutil.rmtree(fresh, ignore_errors=True)
-        study.solver(trial).save(fresh)
-        (fresh / "trial.key").write_text(trial.key + "\n")
+        solvers = [study.solver(trial) for trial in trials]
+        solver = solvers[0] if len(solvers) == 1 else compose(solvers, handed["thresholds"])
+        solver.save(fresh)
+        (fresh / "trial.key").write_text(handed["trial"] + "\n")
         shutil.rmtree(winner, ignore_errors=True)
         fresh.rename(winner)
     shutil.rmtree(study.folder / "trials", ignore_errors=True)
@@ -207,3 +215,28 @@ def _existing(path: Path) -> Path:
 def describe_json(verdict: Verdict) -> str:
     """The verdict as the JSON text of `verdict.json`."""
     return json.dumps(plain(verdict), ensure_ascii=False, indent=1)
+
+
+def key(
+    data: str | Path | pd.DataFrame,
+    *,
+    target: str | None = None,
+    inputs: str | Sequence[str] | None = None,
+    kind: str | None = None,
+    unlabelled: str | Path | Sequence[str | Inputs] | None = None,
+    say: Callable[[str], None] = lambda text: None,
+) -> KeyPath:
+    """Walk the survey's ten questions on the rows of `data`, in seconds and without a model.
+
+    `unlabelled` are rows as they come in use, a file or inputs, in which a shift is looked for. Targets that no study can measure yet
+    (quantities, free text) are walked too. Raises `UserError` for anything the user can mend.
+    """
+    from fieldguide.tasks.inputs import read_inputs
+    from fieldguide.verdict.key_facts import read
+
+    task = read(data, target=target, inputs=inputs, kind=kind)
+    for note in task.notes:
+        say(note)
+    if isinstance(unlabelled, (str, Path)):
+        return walk(facts_of(task, read_inputs(str(unlabelled), task.spec.inputs)))
+    return walk(facts_of(task, None if unlabelled is None else [task.spec.coerce(row) for row in unlabelled]))

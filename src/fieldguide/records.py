@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -49,7 +50,7 @@ class Usage:
     """Dollars billed by an API, as if no remembered answer had served; local work is priced later from seconds."""
 
     def __add__(self, other: Usage) -> Usage:
-        return Usage(*(getattr(self, f.name) + getattr(other, f.name) for f in dataclasses.fields(self)))
+        return Usage(*map(operator.add, _amounts(self), _amounts(other)))
 
     def split(self, parts: int) -> list[Usage]:
         """Equal shares, whole numbers kept whole, that sum to this usage (floats to rounding)."""
@@ -59,7 +60,11 @@ class Usage:
                 return value // parts + (1 if i < value % parts else 0)
             return value / parts
 
-        return [Usage(*(share(getattr(self, f.name), i) for f in dataclasses.fields(self))) for i in range(parts)]  # type: ignore[arg-type]
+        return [Usage(*(share(amount, i) for amount in _amounts(self))) for i in range(parts)]  # type: ignore[arg-type]
+
+
+AMOUNTS = tuple(f.name for f in dataclasses.fields(Usage))
+_amounts = operator.attrgetter(*AMOUNTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +93,9 @@ class Prediction:
         return not isinstance(self.value, Unparsed)
 
     def to_json(self) -> dict[str, Any]:
-        return {**plain(self), "value": plain(self.value) if self.parsed else {"unparsed": plain(self.value)}}
+        value = plain(self.value) if self.parsed else {"unparsed": plain(self.value)}
+        usage = {name: plain(amount) for name, amount in zip(AMOUNTS, _amounts(self.usage), strict=True) if amount}
+        return {"value": value, "probabilities": plain(self.probabilities), "text": self.text, "usage": usage}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Prediction:
@@ -98,8 +105,13 @@ class Prediction:
         return cls(value, data.get("probabilities"), data.get("text"), Usage(**data.get("usage", {})))
 
 
+PLAIN = frozenset({str, int, float, bool, type(None)})
+
+
 def plain(value: Any) -> Any:
     """Records, enums, mappings and sequences as the plain values that JSON knows; NumPy scalars too."""
+    if type(value) in PLAIN:
+        return value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, Enum):

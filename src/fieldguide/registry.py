@@ -28,6 +28,7 @@ TABLE: dict[str, dict[str, str]] = {
         "prompt-zero-shot": "fieldguide.approaches.prompting.zero_shot:PromptZeroShot",
         "prompt-few-shot": "fieldguide.approaches.prompting.few_shot:PromptFewShot",
         "fine-tune": "fieldguide.approaches.tuning.fine_tune:FineTune",
+        "cascade": "fieldguide.approaches.cascade:Cascade",
     },
     "model": {
         "smollm2-135m": "fieldguide.models.packaged:load_smollm2",

@@ -15,6 +15,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -70,6 +71,8 @@ class Approach(ABC):
     """Abilities of which its model must have at least one ("embed"; "score" or "generate"; "weights"); empty without a model."""
     model_type: ClassVar[str] = ""
     """The type of model that it can use ("encoder", "causal"); "" for any."""
+    composed: ClassVar[bool] = False
+    """Whether it is put together from other approaches' finished trials, so that a study does not try it by itself."""
     contract_exceptions: ClassVar[Mapping[str, str]] = {}
     """Checks of `check_approach` that do not hold, each with its reason."""
 
@@ -137,7 +140,7 @@ class Approach(ABC):
         """The approach that `to_json` wrote. An unknown parameter raises `ApproachError` that lists the valid ones."""
         return make(data["name"], **data.get("params", {}))
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Changes with the name or any parameter."""
         return fingerprint(self.to_json())

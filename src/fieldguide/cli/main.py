@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from fieldguide.cli import approaches, decide, predict, report
+from fieldguide.cli import approaches, decide, key, predict, report
 from fieldguide.errors import UserError
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app.command("decide")(decide.decide)
 app.command("predict")(predict.predict)
 app.command("report")(report.report)
 app.command("approaches")(approaches.approaches)
+app.command("key")(key.key)
 
 
 @app.callback(invoke_without_command=True)

@@ -5,11 +5,12 @@ The colours follow Okabe and Ito's palette, darkened where white paper needs it;
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass
 from typing import Any
 
-from fieldguide.report import words
+from fieldguide.report import picks, words
 from fieldguide.verdict.verdict import Estimate, Standing, Verdict
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', Arial, sans-serif"
@@ -30,9 +31,15 @@ class Theme:
 
 
 THEMES: dict[str, Theme] = {
-    "light": Theme("#1c2024", "#5a6169", "#e4e3de", "#ffffff", ("#0069a8", "#c24a00", "#00795a", "#a3437c", "#8a6100", "#2b83ba", "#5b5b5b", "#6a4fb3")),
-    "dark": Theme("#eceae4", "#a9aeb4", "#363b41", "#1d2125", ("#5db4f0", "#f08a4b", "#3fc79a", "#e391c0", "#e6b23c", "#9ad3f5", "#b9b9b9", "#b39df0")),
-}
+    "light": Theme(
+        "#1c2024", "#5a6169", "#e4e3de", "#ffffff",
+        ("#0069a8", "#c24a00", "#00795a", "#a3437c", "#8a6100", "#2b83ba", "#5b5b5b", "#6a4fb3"),
+    ),
+    "dark": Theme(
+        "#eceae4", "#a9aeb4", "#363b41", "#1d2125",
+        ("#5db4f0", "#f08a4b", "#3fc79a", "#e391c0", "#e6b23c", "#9ad3f5", "#b9b9b9", "#b39df0"),
+    ),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -44,17 +51,25 @@ class Series:
     colour: str
     shape: str
     chosen: bool
+    strong: bool
+    """Brought forward; the others stand back."""
+    hollow: bool
+    """Its figures come from select rows."""
     standing: Standing
 
 
 def series_of(verdict: Verdict, theme: Theme) -> list[Series]:
-    names = words.names(verdict)
-    shown = [s for s in verdict.standings if s.quality and words.known(s.quality.value)][:MOST]
+    """The approaches that are drawn, in the verdict's order; colours are dealt out to those brought forward first."""
+    names, forward, drawn = words.names(verdict), picks.strong(verdict), picks.drawn(verdict, MOST)
+    first = sorted(range(len(drawn)), key=lambda i: words.ident(drawn[i]) not in forward)
     found = []
-    for i, s in enumerate(shown):
-        chosen = words.ident(s) == verdict.recommended
-        name = words.clip(names[words.ident(s)], 26 if chosen else 30) + (" ★" if chosen else "")
-        found.append(Series(f"s{i:02d}", name, theme.palette[i % len(theme.palette)], SHAPES[(i + i // len(SHAPES)) % len(SHAPES)], chosen, s))
+    for place, s in enumerate(drawn):
+        key, i = words.ident(s), first.index(place)
+        chosen, hollow = key == verdict.recommended, s.measured_on != "certify"
+        suffix = " ★" if chosen else " ✗" if s.status == "struck out" else " (select rows)" if hollow else ""
+        name = words.squeeze(names[key], 30 - len(suffix)) + suffix
+        colour, shape = theme.palette[i % len(theme.palette)], SHAPES[(i + i // len(SHAPES)) % len(SHAPES)]
+        found.append(Series(f"s{place:02d}", name, colour, shape, chosen, key in forward or not forward, hollow, s))
     return found
 
 
@@ -93,21 +108,22 @@ def _quoted(text: str) -> str:
 
 
 def values(rows: list[dict[str, Any]]) -> Any:
+    """Rows as data of a chart; as JSON text, since Altair copies whatever is not text, many times over."""
     import altair as alt
 
-    return alt.Data(values=rows)
+    return alt.InlineData(values=json.dumps(rows), format=alt.JsonDataFormat(type="json"))
 
 
-def dress(chart: Any, theme: Theme, width: int, height: int) -> Any:
-    return (
-        chart.properties(width=width, height=height, background="transparent", padding={"left": 4, "top": 10, "right": 24, "bottom": 4})
-        .configure(font=FONT, aria=False)
-        .configure_view(stroke=None)
-        .configure_axis(
-            labelColor=theme.quiet, titleColor=theme.quiet, labelFontSize=12, titleFontSize=12, titleFontWeight="normal", gridColor=theme.grid,
-            domainColor=theme.grid, tickColor=theme.grid, labelPadding=6, titlePadding=10,
-        )
-        .configure_legend(labelColor=theme.ink, labelFontSize=12, symbolStrokeWidth=2)
+def dress(chart: Any, theme: Theme, width: int, height: int, top: int = 10) -> Any:
+    """Size, margins and text colours, in one step, since each step copies the whole chart."""
+    axis = {
+        "labelColor": theme.quiet, "titleColor": theme.quiet, "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal",
+        "gridColor": theme.grid, "domainColor": theme.grid, "tickColor": theme.grid, "labelPadding": 6, "titlePadding": 10,
+    }  # fmt: skip
+    legend = {"labelColor": theme.ink, "labelFontSize": 12, "symbolStrokeWidth": 2}
+    return chart.properties(
+        width=width, height=height, background="transparent", padding={"left": 4, "top": top, "right": 24, "bottom": 4},
+        config={"font": FONT, "aria": False, "view": {"stroke": None}, "axis": axis, "legend": legend},
     )  # fmt: skip
 
 
@@ -118,13 +134,17 @@ def text(rows: list[dict[str, Any]], x: Any, y: Any, theme: Theme, **mark: Any) 
     layers = []
     for bold in (False, True):
         base = alt.Chart(values([r for r in rows if r["bold"] == bold])).encode(x=x, y=y, text="t:N")
-        weight: Any = "bold" if bold else "normal"
-        layers.append(base.mark_text(stroke=theme.paper, strokeWidth=3, strokeOpacity=0.85, strokeJoin="round", fontSize=12, fontWeight=weight, baseline="middle", **mark))
-        layers.append(base.mark_text(color=theme.ink, fontSize=12, fontWeight=weight, baseline="middle", **mark))
+        given: dict[str, Any] = {"fontSize": 12, "fontWeight": "bold" if bold else "normal", "baseline": "middle", **mark}
+        layers.append(base.mark_text(stroke=theme.paper, strokeWidth=3, strokeOpacity=0.85, strokeJoin="round", **given))
+        layers.append(base.mark_text(color=theme.ink, **given))
     return alt.layer(*layers)
 
 
-def y_axis(field: str, span: tuple[float, float], title: str) -> Any:
+def y_axis(field: str, span: tuple[float, float], title: str, title_y: int = -16) -> Any:
+    """Its title stands above it, `title_y` pixels from the top."""
     import altair as alt
 
-    return alt.Y(field, scale=alt.Scale(domain=span, nice=False, zero=False), axis=alt.Axis(title=title, tickCount=6, domain=False, ticks=False, titleAngle=0, titleAlign="left", titleAnchor="end", titleX=-34, titleY=-16))
+    axis = alt.Axis(
+        title=title, tickCount=6, domain=False, ticks=False, titleAngle=0, titleAlign="left", titleAnchor="end", titleX=-34, titleY=title_y,
+    )  # fmt: skip
+    return alt.Y(field, scale=alt.Scale(domain=span, nice=False, zero=False), axis=axis)

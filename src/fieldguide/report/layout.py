@@ -7,6 +7,10 @@ from dataclasses import dataclass
 
 LINE = 16.0
 """Height of a line of text."""
+CROWDED = 100.0
+"""Square pixels of overlap (and what distance costs beside it) from which a name that is not wanted is left out."""
+Box = tuple[float, float, float, float]
+"""Left, top, right, bottom."""
 
 
 def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
@@ -25,6 +29,16 @@ def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list
     return found
 
 
+def pixel(q: float, span: tuple[float, float], height: int) -> float:
+    """Where a value stands on a y axis of that height."""
+    return (span[1] - q) / (span[1] - span[0]) * height
+
+
+def unpixel(p: float, span: tuple[float, float], height: int) -> float:
+    """The value that stands there."""
+    return span[1] - p / height * (span[1] - span[0])
+
+
 @dataclass(frozen=True)
 class Spot:
     """Where a name is anchored, and on which side of its point it stands."""
@@ -34,28 +48,36 @@ class Spot:
     side: str
 
 
-def place(points: Sequence[tuple[float, float]], lengths: Sequence[float], width: float, height: float) -> list[Spot]:
-    """For each point a spot for a name of that length: right of it, else left, else a little above or below.
+def place(
+    points: Sequence[tuple[float, float]], lengths: Sequence[float], width: float, height: float,
+    avoid: Sequence[Box] = (), wanted: Sequence[bool] = (),
+) -> list[Spot | None]:  # fmt: skip
+    """For each point a spot for a name of that length: right of it, else left, else a little above or below; clear of the boxes to avoid.
 
-    Greedy in the order given; the spot with the least overlap wins where none is free.
+    Greedy, those `wanted` (all, if nothing is said) before the others, otherwise in the order given. Where none is free, a
+    wanted name takes the spot with the least overlap, and any other name is left out: None.
     """
-    taken = [(x - 8, y - 8, x + 8, y + 8) for x, y in points]
-    spots: list[Spot] = []
-    for (x, y), length in zip(points, lengths, strict=True):
-        tries: list[tuple[float, int, Spot, tuple[float, float, float, float]]] = []
+    taken = [*avoid, *((x - 8, y - 8, x + 8, y + 8) for x, y in points)]
+    spots: list[Spot | None] = [None] * len(points)
+    needed = list(wanted) or [True] * len(points)
+    for i in sorted(range(len(points)), key=lambda i: not needed[i]):
+        (x, y), length = points[i], lengths[i]
+        tries: list[tuple[float, int, Spot, Box]] = []
         for rise in (0, -14, 14, -26, 26, -40, 40, -54, 54):
             for side in ("right", "left"):
                 anchor = x + 14 if side == "right" else x - 14
-                box = (anchor, y + rise - LINE / 2, anchor + length, y + rise + LINE / 2) if side == "right" else (anchor - length, y + rise - LINE / 2, anchor, y + rise + LINE / 2)
-                outside = max(0.0, -box[0]) + max(0.0, box[2] - width - 60) + max(0.0, -box[1]) + max(0.0, box[3] - height)
+                start = anchor if side == "right" else anchor - length
+                box = (start, y + rise - LINE / 2, start + length, y + rise + LINE / 2)
+                outside = max(0.0, -box[0]) + max(0.0, box[2] - width - 60) + max(0.0, -box[1] - 14) + max(0.0, box[3] - height)
                 cost = sum(_overlap(box, other) for other in taken) + outside * 50 + abs(rise) * 0.5 + (3 if side == "left" else 0)
                 tries.append((cost, len(tries), Spot(anchor, y + rise, side), box))
-        _, _, spot, box = min(tries, key=lambda t: t[:2])
-        taken.append(box)
-        spots.append(spot)
+        cost, _, spot, box = min(tries, key=lambda t: t[:2])
+        if needed[i] or cost < CROWDED:
+            taken.append(box)
+            spots[i] = spot
     return spots
 
 
-def _overlap(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> float:
-    """Shared area of two boxes (left, top, right, bottom)."""
+def _overlap(a: Box, b: Box) -> float:
+    """Shared area of two boxes."""
     return max(0.0, min(a[2], b[2]) - max(a[0], b[0])) * max(0.0, min(a[3], b[3]) - max(a[1], b[1]))

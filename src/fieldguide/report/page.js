@@ -6,7 +6,7 @@
   const remembered = { get: () => { try { return localStorage.getItem("fieldguide-theme"); } catch { return null; } },
                        set: (v) => { try { localStorage.setItem("fieldguide-theme", v); } catch { /* not kept */ } } };
   const dark = () => (root.dataset.theme ? root.dataset.theme === "dark" : system.matches);
-  const say = () => { button.textContent = dark() ? "Light colours" : "Dark colours"; };
+  const say = () => { button.textContent = dark() ? "Light" : "Dark"; button.setAttribute("aria-label", `${button.textContent} colours`); };
   if (["light", "dark"].includes(remembered.get())) root.dataset.theme = remembered.get();
   button.hidden = false;
   say();

@@ -1,4 +1,4 @@
-"""A verdict on one terminal screen: the sentence, the leaderboard, curves where they fit, doubts, and the next command.
+"""A verdict on one terminal screen: the sentence, the leaderboard, curves where they fit, n*, cascade and key, doubts, and the next command.
 
 At most `LINES` lines at any width from 80 columns up. The fullest version that fits is printed: first the learning
 curves shrink away, then doubts, then the tail of the leaderboard. Colour only repeats what words and marks already say.
@@ -15,12 +15,14 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from fieldguide.report import words
+from fieldguide.report import picks, words
 from fieldguide.verdict.verdict import Standing, Verdict
 
 LINES = 40
 BARS = "▁▂▃▄▅▆▇█"
-STYLES = {"recommended": "bold green", "within tolerance": "green", "best estimate": "cyan", "struck out": "yellow", "failed": "red"}
+STYLES = {
+    "recommended": "bold green", "within tolerance": "green", "best estimate": "cyan", "eliminated": "dim", "struck out": "yellow", "failed": "red",
+}  # fmt: skip
 
 
 def render(verdict: Verdict, console: Console, *, run: str | Path = "", report: str | Path = "") -> None:
@@ -30,7 +32,7 @@ def render(verdict: Verdict, console: Console, *, run: str | Path = "", report: 
     for curves, doubts, rows in ((10, 4, 12), (6, 4, 12), (0, 4, 12), (0, 3, 10), (0, 2, 8), (0, 1, 5), (0, 0, 3)):
         parts: list[RenderableType | None] = [_head(verdict), _leaderboard(verdict, console, rows)]
         parts += [_curves(verdict, curves)] if curves and _has_curves(verdict) else []
-        parts += [_doubts(verdict, doubts), _foot(verdict, run, report)]
+        parts += [_said(verdict, console.width), _doubts(verdict, doubts), _foot(verdict, run, report)]
         whole = Group(*(p for p in parts if p is not None))
         if len(console.render_lines(whole, pad=False)) <= LINES:
             break
@@ -45,9 +47,11 @@ def _head(verdict: Verdict) -> RenderableType:
     text = Text(words.clip(verdict.sentence, 420), style="bold")
     task = words.clip(verdict.task.get("name", ""), 40)
     metric = words.clip(verdict.task.get("metric", ""), 20)
-    facts = [task, metric, f"{words.count(verdict.rows['certify'])} certify rows" if "certify" in verdict.rows else "", f"took {words.seconds(verdict.seconds)}" if verdict.seconds else ""]
+    rows = f"{words.count(verdict.rows['certify'])} certify rows" if "certify" in verdict.rows else ""
+    facts = [task, metric, rows, f"took {words.seconds(verdict.seconds)}" if verdict.seconds else ""]
     if verdict.recommended and not verdict.sure:
-        settle = f"about {words.count(verdict.rows_to_settle)} certify rows would settle it" if verdict.rows_to_settle else "more certify rows are needed"
+        needed = words.count(verdict.rows_to_settle)
+        settle = f"about {needed} certify rows would settle it" if verdict.rows_to_settle else "more certify rows are needed"
         facts.append("not yet sure" if verdict.caveat else f"not sure: {settle}")
     return Group(text, Text(" · ".join(f for f in facts if f), style="dim"), Text())
 
@@ -64,8 +68,13 @@ def _columns(verdict: Verdict, plain: bool) -> list[tuple[str, str, int, Callabl
         ("p50 / p95", "right", 2, lambda s: words.latency(s.latency_p50_s, s.latency_p95_s)),
         ("$ / 1,000", "right", 1, lambda s: words.usd(s.cost_per_1k_usd)),
         ("Fit", "right", 4, lambda s: words.seconds(s.fit_s)),
-        ("Status", "left", 0, lambda s: _mark(s.status, plain) + words.clip(s.status, 18)),
+        ("Status", "left", 0, lambda s: _mark(s.status, plain) + words.clip(s.status, 18) + (" *" if _apart(s) else "")),
     ]
+
+
+def _apart(standing: Standing) -> bool:
+    """Whether its figures come from other rows than everybody's."""
+    return standing.quality is not None and standing.measured_on != "certify"
 
 
 def _space(columns: list[Any], width: dict[str, int], total: int, gap: int) -> int:
@@ -80,7 +89,7 @@ def _leaderboard(verdict: Verdict, console: Console, most: int) -> RenderableTyp
     columns = _columns(verdict, plain)
     cells = {heading: [cell(s) for s in shown] for heading, _, _, cell in columns}
     width = {h: max(len(h), *(Text(c).cell_len for c in cells[h])) for h in cells}
-    while _space(columns, width, console.width, gap=1) < min(24, width["Approach"]) and (rank := max(c[2] for c in columns)):
+    while _space(columns, width, console.width, gap=1) < min(22, width["Approach"]) and (rank := max(c[2] for c in columns)):
         columns = [c for c in columns if c[2] != rank]
     gap = 2 if _space(columns, width, console.width, gap=2) >= min(28, width["Approach"]) else 1
     width["Approach"] = max(12, min(width["Approach"], _space(columns, width, console.width, gap)))
@@ -90,7 +99,9 @@ def _leaderboard(verdict: Verdict, console: Console, most: int) -> RenderableTyp
     for i, s in enumerate(shown):
         table.add_row(*(escape(cells[h][i]) for h, *_ in columns), style=STYLES.get(s.status, ""))
     more = len(verdict.standings) - len(shown)
-    return Group(table, Text(f"+{more} more in the report", style="dim")) if more else table
+    notes = [f"+{more} more in the report"] if more else []
+    notes += ["* on select rows, not to be compared with the others"] if any(map(_apart, shown)) else []
+    return Group(table, Text(" · ".join(notes), style="dim")) if notes else table
 
 
 def _has_curves(verdict: Verdict) -> bool:
@@ -119,8 +130,39 @@ def _curves(verdict: Verdict, most: int) -> RenderableType:
     for s in shown:
         row = found[words.ident(s)]
         spark = sparkline([row.get(n) for n in counts], min(every), max(every))
-        table.add_row(escape(words.clip(titles[words.ident(s)], 40)), *(words.number(row.get(n)) for n in counts), spark, words.seconds(s.curve[-1].fit_s))
+        title = escape(words.clip(titles[words.ident(s)], 40))
+        table.add_row(title, *(words.number(row.get(n)) for n in counts), spark, words.seconds(s.curve[-1].fit_s))
     return Group(Text(), table)
+
+
+def _said(verdict: Verdict, width: int) -> RenderableType | None:
+    """One line each for n*, the cascade and the key, where there is something to say."""
+    cascade, key = picks.cascade(verdict), verdict.key_path
+    agrees: dict[bool | None, str] = {True: "It agrees with the evidence. ", False: "It parts from the evidence. "}
+    lines = [
+        ("n*", _crossing(verdict, width)),
+        ("Cascade", f"{'' if cascade.recommended else 'Not recommended. '}{cascade.reason}" if cascade else ""),
+        ("Key", agrees.get(key.agrees, "") + key.sentence if key else ""),
+    ]
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(no_wrap=True, overflow="ellipsis")
+    for name, text in lines:
+        if words.line(text):
+            table.add_row(name, Text(words.clip(text, max(20, width - 12))))
+    return Group(Text(), table) if table.row_count else None
+
+
+def _crossing(verdict: Verdict, width: int) -> str:
+    """"≈ 240 labels (150 to 400): below Few-shot prompt, above Linear probe"."""
+    crossing = next(iter(picks.crossings(verdict)), None)
+    if crossing is None:
+        return ""
+    names, found = words.names(verdict), words.between(crossing.low, crossing.high)
+    start = f"≈ {words.roughly(crossing.n_star)} labels{f' ({found})' if found else ''}: below "
+    room = max(10, (width - 12 - len(start) - len(", above ")) // 2)
+    first, second = (words.squeeze(names.get(key, key), room) for key in (crossing.first, crossing.second))
+    return f"{start}{first}, above {second}"
 
 
 def _doubts(verdict: Verdict, most: int) -> RenderableType | None:
@@ -142,8 +184,7 @@ def _foot(verdict: Verdict, run: str, report: str) -> RenderableType:
     table.add_column(overflow="fold")
     if verdict.winner_folder:
         n, seed, quality = words.handed_over(verdict)
-        about = [f"fitted on {n} labels" if n != words.NONE else "", f"seed {seed}" if seed != words.NONE else "", quality if quality != words.NONE else ""]
-        about = [a for a in about if a]
+        about = [text for text, value in ((f"fitted on {n} labels", n), (f"seed {seed}", seed), (quality, quality)) if value != words.NONE]
         table.add_row("Winner", Text(words.clip(verdict.winner_folder, 160) + (f" ({', '.join(about)})" if about else "")))
     if report:
         table.add_row("Report", Text(words.clip(report, 160)))

@@ -16,13 +16,18 @@ from typing import Any
 from fieldguide.verdict.verdict import Estimate, Standing, Verdict
 
 NONE = "–"
-MARKS = {"recommended": "★", "within tolerance": "≈", "best estimate": "▲", "worse": "▽", "cannot tell": "?", "struck out": "✗", "unsuited": "○", "failed": "!"}
+MARKS = {
+    "recommended": "★", "within tolerance": "≈", "best estimate": "▲", "worse": "▽", "cannot tell": "?", "eliminated": "⊘", "struck out": "✗",
+    "unsuited": "○", "failed": "!",
+}  # fmt: skip
+EVENT_MARKS = {"tried": "●", "eliminated": "⊘", "skipped": "○", "spared": "◌", "failed": "!", "stopped": "■"}
 MEANINGS = {
     "recommended": "the one to use",
     "within tolerance": "its loss against the best is bounded within the tolerance, but it is not the cheapest",
     "best estimate": "the highest quality measured among feasible approaches",
     "worse": "its loss against the best is larger than the tolerance",
     "cannot tell": "the rows are too few to say on which side of the tolerance it falls",
+    "eliminated": "given up on select rows, before it saw a certify row; its figures come from select rows",
     "struck out": "it breaks a constraint",
     "unsuited": "it cannot serve this kind of task",
     "failed": "every trial ended in an error",
@@ -48,6 +53,15 @@ def clip(value: Any, length: int) -> str:
     return text if len(text) <= length else text[: length - 1].rstrip() + "…"
 
 
+def squeeze(value: Any, length: int) -> str:
+    """The same, but settings in brackets at the end stay as far as they fit, since they tell names apart."""
+    text = line(value)
+    tail = text[text.rfind("(") :] if text.endswith(")") else ""
+    if not tail or len(text) <= length or len(tail) > length // 2:
+        return clip(text, length)
+    return clip(text[: -len(tail)], length - len(tail) - 1) + " " + tail
+
+
 def known(value: float | None) -> bool:
     return value is not None and math.isfinite(value)
 
@@ -64,12 +78,12 @@ def number(value: float | None, places: int = 3) -> str:
     """A metric's value: three decimals, fewer once it is large."""
     if value is None or not math.isfinite(value):
         return NONE
-    return f"{value + 0.0:.{places}f}" if abs(value) < 10 else _significant(value, places)
+    return (f"{value + 0.0:.{places}f}" if abs(value) < 10 else _significant(value, places)).replace("-", "−")
 
 
-def interval(e: Estimate | None) -> str:
+def interval(e: Estimate | None, places: int = 2) -> str:
     """"[0.88, 0.94]"."""
-    return f"[{number(e.low, 2)}, {number(e.high, 2)}]" if e and known(e.low) and known(e.high) else ""
+    return f"[{number(e.low, places)}, {number(e.high, places)}]" if e and known(e.low) and known(e.high) else ""
 
 
 def estimate(e: Estimate | None) -> str:
@@ -106,6 +120,32 @@ def count(value: float | None) -> str:
         if abs(value) >= size:
             return f"{value / size:.1f} {word}" if value < 1e15 else f"{value:.1e}"
     return f"{value:,.0f}"
+
+
+def roughly(value: float | None) -> str:
+    """Two significant digits: "210", "1,300"."""
+    return NONE if value is None or not math.isfinite(value) else count(float(f"{value:.2g}"))
+
+
+def between(low: float | None, high: float | None) -> str:
+    """An interval of label counts, open at an end that lies out of range: "150 to 400", "up to 400", "150 or more"; "" if both ends do."""
+    first, last = (roughly(end) if known(end) else "" for end in (low, high))
+    return f"{first} to {last}" if first and last else f"up to {last}" if last else f"{first} or more" if first else ""
+
+
+def spread(variance: float | None) -> str:
+    """A variance as its root, in points: "±1.4"."""
+    return NONE if variance is None or not known(variance) or variance < 0 else f"±{100 * math.sqrt(variance):.1f}"
+
+
+def share(value: float | None, places: int = 0) -> str:
+    """"12 %", with a space at which no line breaks."""
+    return NONE if value is None or not known(value) else f"{100 * value:.{places}f}\u00a0%"
+
+
+def spent(amount: float, unit: str) -> str:
+    """An amount of a budget in its unit: "2 min 05 s", "$3.40", "1,200 calls"."""
+    return seconds(amount) if unit == "seconds" else usd(amount) if unit == "usd" else f"{count(amount)} {unit}"
 
 
 def seconds(value: float | None) -> str:

@@ -1,7 +1,8 @@
 """Two approaches on the same rows: the interval of their difference, bounds for claims, and corrections for many claims.
 
 A row's difference d lies in [−1, 1]: one approach's row score minus the other's, each the mean over that approach's seeds.
-With one seed and right-or-wrong scores, d is −1, 0 or +1. The rows are the sample; the seeds are taken as they were run.
+With one seed and right-or-wrong scores, d is −1, 0 or +1. Differences of a metric's jackknife pseudo-values can stand in for them
+where the metric is no mean over rows. The rows are the sample; the seeds are taken as they were run.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Sequence
 from math import comb, sqrt
 
 import numpy as np
+from scipy.special import stdtrit
 
 from fieldguide.stats.intervals import quantile
 
@@ -80,15 +82,37 @@ def _score(gains: float, losses: float, rows: int, theta: float) -> float:
     return (gains - losses - rows * theta) / sqrt(variance) if variance > 1e-15 else float("-inf")
 
 
-def bootstrap_difference(replicates: np.ndarray, estimate: float, d: np.ndarray, level: float = 0.95) -> float:
-    """One-sided upper bound for the difference of two figures that are not means over rows (macro-F1).
+def bootstrap_p(replicates: np.ndarray, estimate: float) -> float:
+    """Two-sided p-value that a difference of any metric is zero, from its (B,) bootstrap replicates under the same draws of rows.
 
-    `replicates` are (B,) differences under the same draws of rows; their standard deviation gives a normal bound (Efron &
-    Tibshirani 1993, chapter 13), which tail percentiles of few replicates could not. `d` are the row differences in being
-    right: the bound is never closer to the estimate than theirs, so that it keeps a width where no row differs.
+    The replicates, moved so that they centre on zero, stand for the distribution without a difference (Efron & Tibshirani 1993,
+    chapter 16); 1 is added to both counts, so that p is never zero (Davison & Hinkley 1997, Bootstrap Methods, section 4.4).
     """
-    floor = upper_bound(d, level) - (float(d.mean()) if len(d) else 0.0)
-    return min(1.0, estimate + max(quantile(level) * float(replicates.std(ddof=1)), floor))
+    beyond = np.count_nonzero(np.abs(replicates - estimate) >= abs(estimate) - 1e-12)
+    return (1 + beyond) / (1 + len(replicates))
+
+
+def clustered_error(d: np.ndarray, clusters: np.ndarray) -> tuple[float, int]:
+    """(cluster-robust standard error of the mean of (n,) scores or differences, number of clusters G).
+
+    The sandwich estimate of Liang & Zeger (1986, Biometrika 73:13–22) with the factor G / (G − 1), which econometrics calls CR1;
+    for evaluations Miller 2024 (arXiv:2411.00640, section 2), who leaves the factor out. One cluster has an infinite error.
+    """
+    number = np.unique(clusters, return_inverse=True)[1]
+    sums = np.bincount(number, weights=d - d.mean())
+    count = len(sums)
+    return (sqrt(count / (count - 1) * float(np.square(sums).sum())) / len(d) if count > 1 else float("inf")), count
+
+
+def clustered_difference(d: np.ndarray, clusters: np.ndarray, level: float = 0.95) -> tuple[float, float, float]:
+    """(estimate, low, high) of a mean paired difference whose rows come in clusters: t interval with G − 1 degrees of freedom.
+
+    Two-sided at `level`; for so few degrees of freedom see Cameron & Miller 2015 (Journal of Human Resources 50:317–372, section VI).
+    """
+    error, count = clustered_error(d, clusters)
+    estimate = float(d.mean())
+    half = float(stdtrit(count - 1, (1 + level) / 2)) * error if count > 1 else 2.0
+    return estimate, max(-1.0, estimate - half), min(1.0, estimate + half)
 
 
 def simultaneous_level(level: float, comparisons: int) -> float:

@@ -1,37 +1,45 @@
-"""What will be tried: label counts × approaches × seeds, in the order in which a budget is spent on them.
+"""What may be tried: label counts × approaches × seeds, each trial with its labels and rows.
 
 The plan is a pure function of task, approaches and settings, so that a study that is stopped and started again walks the same
-path. Order: first the approaches that cost seconds, every seed of them, so that a small budget still sees whole learning curves;
-then those that prompt or tune a network, seed by seed: the smallest label count, which tells their pace, then all labels, which
-the verdict is about, then what lies between.
+path. Which of its trials run, and in which order, is the allocation's business.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fieldguide.approaches.approach import Approach
 from fieldguide.models.pool import ModelPool
 from fieldguide.records import Row, fingerprint
 from fieldguide.study.trial import LATENCY_ROWS, Trial, TrialRecord
-from fieldguide.tasks.task import Role, Task, nested_subset
+from fieldguide.tasks.task import Role, Task, TaskSpec, nested_subset
 
 FIRST_RUNG, RATIO = 16, 4
-DEAR = frozenset({"prompting", "tuning"})
-"""Families whose trials cost minutes where the others cost seconds."""
-PROMPTED_SELECT_SHARE = 0.25
-"""Of the rows that a prompted trial answers, the share that steers choices; the rest give the verdict's figures."""
+PROMPTED_SHARES = {Role.SELECT: 0.25, Role.CALIBRATE: 0.25}
+"""Of the rows that a prompted trial answers, the shares that steer choices and fit thresholds; the rest give the verdict's figures."""
 
 
 @dataclass(frozen=True)
 class Plan:
     trials: tuple[Trial, ...]
-    """In the order in which they run."""
+    """By label count and seed, approaches in their own order."""
     ladder: tuple[int, ...]
     """Label counts, ascending; the last is every label there is."""
     unsuited: tuple[TrialRecord, ...]
     """Approaches that cannot serve this task, with the reason."""
+    rows: tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]] = ((), (), ())
+    """All select, calibrate and certify rows, each in the order that every approach shares."""
+    spec: TaskSpec | None = None
+
+    def widened(self, trial: Trial) -> Trial:
+        """The same trial on every row there is: itself, where it was not held to fewer, or where its approach stands on more labels."""
+        select, calibrate, certify = self.rows
+        most = max(each.n_labels for each in self.trials if each.approach == trial.approach)
+        if self.spec is None or trial.n_labels < most or len(trial.row_ids) >= len(select) + len(calibrate) + len(certify):
+            return trial
+        calls = _calls(trial.approach, trial.n_labels, self.spec, select, calibrate, certify)
+        return replace(trial, select_ids=select, calibrate_ids=calibrate, certify_ids=certify, calls=calls)
 
 
 def ladder(available: int) -> tuple[int, ...]:
@@ -49,38 +57,38 @@ def shared_order(rows: Sequence[Row]) -> list[str]:
 
 
 def make_plan(task: Task, approaches: Sequence[Approach], pool: ModelPool, *, seeds: int, seed: int, prompt_rows: int | None) -> Plan:
-    """Every trial worth running. `prompt_rows` caps the rows that a prompted trial answers; None lifts the cap."""
-    train, select, certify = task[Role.TRAIN], shared_order(task[Role.SELECT]), shared_order(task[Role.CERTIFY])
-    rungs = ladder(len(train))
+    """Every trial worth running. `prompt_rows` caps the rows that a prompted trial answers at first; None lifts the cap."""
+    train, rungs = task[Role.TRAIN], ladder(len(task[Role.TRAIN]))
+    select, calibrate, certify = (tuple(shared_order(task[role])) for role in (Role.SELECT, Role.CALIBRATE, Role.CERTIFY))
     subsets = {(n, s): tuple(row.id for row in nested_subset(train, n, s)) for n in rungs for s in range(seed, seed + seeds)}
-    trials: list[tuple[tuple[bool, int, int, int], Trial]] = []
+    trials: list[tuple[tuple[int, int, int], Trial]] = []
     unsuited = []
     for place, approach in enumerate(approaches):
         if why := approach.unsuited(task.spec):
             unsuited.append(refusal(approach, why))
             continue
         identities = {reference: pool.identity(reference) for reference in approach.models()}
-        chosen, tested = select, certify
+        chosen, fitted, tested = select, calibrate, certify
         if approach.family == "prompting" and prompt_rows is not None:
-            steer = min(len(select), round(prompt_rows * PROMPTED_SELECT_SHARE))
-            chosen, tested = select[:steer], certify[: prompt_rows - steer]
-        for n in approach.label_counts(rungs):
+            chosen = select[: round(prompt_rows * PROMPTED_SHARES[Role.SELECT])]
+            fitted = calibrate[: round(prompt_rows * PROMPTED_SHARES[Role.CALIBRATE])]
+            tested = certify[: prompt_rows - len(chosen) - len(fitted)]
+        counts = approach.label_counts(rungs)
+        for n in counts:
+            own = fitted if n == max(counts) else ()  # thresholds and temperatures are fitted where an approach may stand
             for s in range(seed, seed + (seeds if approach.repeats() else 1)):
+                calls = _calls(approach, n, task.spec, chosen, own, tested)
                 ids = subsets[n, s] if n else ()
-                timed = min(len(tested), LATENCY_ROWS) + 1
-                calls = approach.calls(n, len(chosen) + len(tested) + timed, task.spec)
-                trial = Trial(approach, n, s, ids, tuple(chosen), tuple(tested), task.fingerprint, identities, calls)
-                dear = approach.family in DEAR
-                trials.append(((dear, s, _turn(n, rungs) if dear else n, place), trial))
+                trial = Trial(approach, n, s, ids, chosen, tested, task.fingerprint, identities, calls, own)
+                trials.append(((n, s, place), trial))
     trials.sort(key=lambda item: item[0])
-    return Plan(tuple(trial for _, trial in trials), rungs, tuple(unsuited))
+    return Plan(tuple(trial for _, trial in trials), rungs, tuple(unsuited), (select, calibrate, certify), task.spec)
 
 
-def _turn(n: int, rungs: Sequence[int]) -> int:
-    """When a label count has its turn: none and the smallest, then all, then the rest as they come."""
-    if n <= rungs[0]:
-        return 0
-    return 1 if n == rungs[-1] else 1 + rungs.index(n)
+def _calls(approach: Approach, n: int, spec: TaskSpec, select: Sequence[str], calibrate: Sequence[str], certify: Sequence[str]) -> int:
+    """Model calls of a trial at most: labels fitted on, rows answered, single rows timed and the one that warms up."""
+    timed = min(len(certify), LATENCY_ROWS) + 1
+    return approach.calls(n, len(select) + len(calibrate) + len(certify) + timed, spec)
 
 
 def refusal(approach: Approach, why: str) -> TrialRecord:

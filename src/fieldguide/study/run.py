@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import shutil
-import time
-import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from fieldguide.approaches.approach import FitContext, Solver
-from fieldguide.errors import BudgetSpent, RunError
+from fieldguide.approaches.approach import Solver
+from fieldguide.errors import RunError
 from fieldguide.models.answers import AnswerStore, remembering
-from fieldguide.models.meter import metering, uncached
 from fieldguide.models.pool import ModelPool
-from fieldguide.records import Inputs, Prediction, Usage
+from fieldguide.records import Prediction
+from fieldguide.study.allocate import Allocation
 from fieldguide.study.budget import Budget
+from fieldguide.study.events import Event
 from fieldguide.study.journal import Journal
+from fieldguide.study.ledger import Ledger
 from fieldguide.study.plan import Plan
-from fieldguide.study.trial import LATENCY_ROWS, Trial, TrialRecord
-from fieldguide.tasks.task import Role, Task
-
-BATCH = 32
-"""Rows answered and journalled at a time: the most that a kill can lose."""
-LATENCY_LIMIT_S = 5.0
-"""Timing single rows of a trial ends after so many seconds, three rows at least."""
+from fieldguide.study.trial import Trial, TrialRecord
+from fieldguide.study.work import Workbench
+from fieldguide.tasks.task import Task
 
 
 @dataclass(frozen=True)
@@ -52,10 +48,12 @@ class Study:
     pool: ModelPool
     machine_price_usd_per_hour: float
     progress: Callable[[Step], None] = lambda step: None
-    _pace: dict[str, tuple[float, float, float]] = field(default_factory=dict)
-    """approach key → (seconds, tokens, work) of its largest finished trial."""
-    _committed: float = 0.0
-    """Spent of the budget, in its own unit."""
+    tolerance: float | None = None
+    """Of the verdict, in the metric's own units: what decides whether an approach can be given up early. None gives up nothing."""
+    events: list[Event] = field(default_factory=list)
+    """What was tried, given up, skipped and spared, in order; filled by `run`."""
+    _ledger: Ledger = field(init=False)
+    _allocation: Allocation = field(init=False)
     _step: Step = Step("", 0, 0, None)
     """The last step shown."""
 
@@ -64,190 +62,101 @@ class Study:
 
         Raises `RunError` if another process is running a study in the same folder.
         """
+        self._ledger, self._allocation = Ledger(self.budget, self.machine_price_usd_per_hour), Allocation(self.task, self.plan, self.tolerance)
+        self.events.clear()
+        with self._journal() as journal:
+            return [*self._walk(journal), *self.plan.unsuited]
+
+    @contextmanager
+    def _journal(self) -> Iterator[Journal]:
+        """The study's journal, with the answers of its models kept beside it."""
         with alone(self.folder):
             journal, store = Journal(self.folder / "journal.sqlite"), AnswerStore(self.folder / "answers.sqlite")
             try:
                 with remembering(store):
-                    return [*self._walk(journal), *self.plan.unsuited]
+                    yield journal
             finally:
                 journal.close()
                 store.close()
 
     def _walk(self, journal: Journal) -> list[TrialRecord]:
-        records: list[TrialRecord] = []
-        trials = self.plan.trials
-        for i, trial in enumerate(trials):
-            record = self._finished(trial, journal)
-            if record is None and not self._affordable(trial):
-                records.append(self._blank(trial, "skipped", "The budget ended before this trial."))
-                continue
-            self._step = Step(trial.label, i, len(trials), self._left_s(trials[i:]))
-            self.progress(self._step)
-            if record is None:
-                record = self._attempt(trial, journal)
-                if record.status != "skipped":
-                    journal.finish(record)
-            self._count(trial, record)
-            records.append(record)
-            if record.status == "done":
-                self._prune([r for r in records if r.status == "done"])
-        self.progress(Step("Reaching the verdict", len(trials), len(trials), 0.0))
-        return records
+        """Every trial of the plan, then those on fewer rows once more on all of them, one after another as the allocation says."""
+        records: dict[str, TrialRecord] = {}
+        for trials in (self.plan.trials, self._wider(records)):
+            left = {trial.key: trial for trial in trials}
+            while trial := self._allocation.next(list(left.values())):
+                del left[trial.key]
+                records[trial.key] = self._take(trial, journal, records, list(left.values()))
+        self.progress(Step("Reaching the verdict", len(records), len(records), 0.0))
+        return [records[trial.key] for trial in self.plan.trials]
 
-    def _finished(self, trial: Trial, journal: Journal) -> TrialRecord | None:
-        """The record of a trial that is done and answered every row asked for; None for one to run, a failed one included."""
+    def _wider(self, records: Mapping[str, TrialRecord]) -> Iterator[Trial]:
+        """The trials that were held to fewer rows and are still in the running, on all rows."""
+        for trial in self.plan.trials:
+            wide = self.plan.widened(trial)
+            if wide is not trial and records[trial.key].status == "done" and not self._allocation.spared(trial):
+                yield wide
+
+    def _take(self, trial: Trial, journal: Journal, records: Mapping[str, TrialRecord], left: Sequence[Trial]) -> TrialRecord:
+        """One trial's turn: left out with the reason, or run; the record of it."""
+        before = records.get(trial.key)  # of the same trial on fewer rows
+        if why := self._allocation.spared(trial):
+            return before or self._out(trial, "spared", why)
+        record, answers = self._finished(trial, journal)
+        if record is None and not self._ledger.affords(trial):
+            return before or self._out(trial, "skipped", "The budget ended before this trial.")
+        self._step = Step(trial.label, len(records), len(records) + len(left) + 1, self._ledger.left_s([trial, *left]))
+        self.progress(self._step)
+        if record is None:
+            record, answers = self._bench.attempt(trial, journal, self._ledger, self._allocation.outclassed, self._detail)
+            if record.status != "skipped":
+                journal.finish(record)
+        self._ledger.count(trial, record)
+        self._log({"done": "tried"}.get(record.status, record.status), trial, record.error or f"It answered {len(trial.row_ids):,} rows.")
+        if record.status in ("done", "eliminated"):
+            given_up = set(self._allocation.given_up)
+            self._allocation.saw(trial, answers)
+            for key in set(self._allocation.given_up) - given_up - ({trial.approach.key} if record.status == "eliminated" else set()):
+                self._log("eliminated", next(t for t in self.plan.trials if t.approach.key == key), self._allocation.given_up[key])
+        if record.status == "done":
+            self._prune(record, records.values())
+        return before if before and record.status != "done" else record
+
+    def _out(self, trial: Trial, status: str, why: str) -> TrialRecord:
+        """The record of a trial that is not run."""
+        self._log(status, trial, why)
+        return self._bench.blank(trial, status, why)
+
+    def _log(self, what: str, trial: Trial, reason: str) -> None:
+        self.events.append(Event(what, trial.approach.key, trial.n_labels, trial.seed, reason, self._ledger.spent, self._ledger.share))
+
+    def _finished(self, trial: Trial, journal: Journal) -> tuple[TrialRecord | None, dict[str, Prediction]]:
+        """(record, answers) of a trial that need not run again: it answered every row asked for, or is given up on what it answered."""
         record = journal.record(trial.key)
-        if record is None or record.status != "done":
-            return None
-        return record if journal.answered(trial.key) >= {*trial.select_ids, *trial.certify_ids} else None
+        if record is not None and record.status in ("done", "eliminated"):
+            answers = journal.answers(trial.key)
+            if answers.keys() >= set(trial.row_ids) if record.status == "done" else self._allocation.outclassed(trial, answers):
+                return record, answers
+        return None, {}
 
-    # Budget. Calls are counted as planned, so that a study that was killed and resumed takes the same path; time and dollars as spent.
-
-    def _affordable(self, trial: Trial) -> bool:
-        return self._committed + self._cost(trial) <= self.budget.amount
-
-    def _cost(self, trial: Trial) -> float:
-        """What a trial is expected to spend, in the budget's unit; an approach never tried so far is let in."""
-        seconds, tokens = self._expected(trial) or (0.0, 0.0)
-        return self._priced(seconds, calls=trial.calls, tokens=tokens)
-
-    def _priced(self, seconds: float, *, usd: float = 0.0, calls: int = 0, tokens: float = 0.0) -> float:
-        """Work in the budget's unit; a second of this machine costs its price, beside what an API billed."""
-        return self.budget.spent(seconds=seconds, usd=usd + seconds * self.machine_price_usd_per_hour / 3600, calls=calls, tokens=tokens)
-
-    def _count(self, trial: Trial, record: TrialRecord) -> None:
-        seconds = record.fit_s + record.predict_s + sum(record.latencies_s)
-        usage = record.fit_usage + record.predict_usage + record.latency_usage
-        tokens = usage.prompt_tokens + usage.completion_tokens
-        self._committed += self._priced(seconds, usd=usage.cost_usd, calls=trial.calls, tokens=tokens)
-        if trial.work >= self._pace.get(trial.approach.key, (0.0, 0.0, 0.0))[2]:
-            self._pace[trial.approach.key] = (seconds, tokens, trial.work)
-
-    def _expected(self, trial: Trial) -> tuple[float, float] | None:
-        """Seconds and tokens that a trial is expected to take."""
-        pace = self._pace.get(trial.approach.key)
-        return (pace[0] * trial.work / pace[2], pace[1] * trial.work / pace[2]) if pace else None
-
-    def _left_s(self, trials: Sequence[Trial]) -> float | None:
-        known = [found[0] for t in trials if (found := self._expected(t)) is not None]
-        if not known:
-            return None
-        left = sum(known) * len(trials) / len(known)
-        return min(left, max(self.budget.amount - self._committed, 0.0)) if self.budget.unit == "seconds" else left
-
-    def _overspent(self, seconds: float) -> bool:
-        """Whether a budget in time or dollars is spent after so many seconds of a trial; calls are never cut short.
-
-        What an API bills is limited below, before each call.
-        """
-        return self._committed + self._priced(seconds) > self.budget.amount
-
-    # One trial.
-
-    def _attempt(self, trial: Trial, journal: Journal) -> TrialRecord:
-        began = time.perf_counter()
-        left = max(self.budget.amount - self._committed, 0.0)
-        limits = {"usd": {"usd_limit": left}, "tokens": {"tokens_limit": left}}.get(self.budget.unit, {})
-        with metering(**limits) as meter:
-            try:
-                solver = self.solver(trial)
-                if not self._answer(trial, solver, journal):
-                    spent = replace(self._blank(trial, "skipped", "The budget ended during this trial."), fit_s=solver.fit_s)
-                    return replace(spent, predict_s=journal.answer_seconds(trial.key))
-                return self._measured(trial, solver, journal)
-            except BudgetSpent:
-                return replace(self._blank(trial, "skipped", "The budget ended during this trial."), fit_s=time.perf_counter() - began, fit_usage=meter.usage)
-            except RunError:  # the journal cannot be written: no trial's fault
-                raise
-            except Exception as error:
-                with (self.folder / "errors.log").open("a", encoding="utf-8") as log:
-                    log.write(f"{trial.label}\n{traceback.format_exc()}\n")
-                failed = self._blank(trial, "failed", f"{type(error).__name__}: {' '.join(str(error).split())}"[:500])
-                return replace(failed, fit_s=time.perf_counter() - began, fit_usage=meter.usage)
+    @property
+    def _bench(self) -> Workbench:
+        return Workbench(self.task, self.folder, self.pool)
 
     def solver(self, trial: Trial) -> Solver:
-        """The trial's solver: the one already saved, or a newly fitted one, which is then saved."""
-        folder = self._home(trial.key)
-        if (folder / "solver.json").is_file():
-            try:
-                return Solver.load(folder, self.pool)
-            except RunError:
-                shutil.rmtree(folder)
-        by_id = {row.id: row for row in self.task[Role.TRAIN]}
-        train = [by_id[i] for i in trial.train_ids]
-        folder.mkdir(parents=True, exist_ok=True)
-        context = FitContext(seed=trial.seed, workdir=folder, models=self.pool, progress=self._detail)
-        solver = trial.approach.fit(self.task.spec, train, context=context)
-        solver.save(folder)
-        return solver
-
-    def _answer(self, trial: Trial, solver: Solver, journal: Journal) -> bool:
-        """Answer the rows that are missing, batch by batch; False if the budget ended first."""
-        by_id = {row.id: row.inputs for role in (Role.SELECT, Role.CERTIFY) for row in self.task[role]}
-        known = journal.answered(trial.key)
-        missing = [i for i in (*trial.select_ids, *trial.certify_ids) if i not in known]
-        for start in range(0, len(missing), BATCH):
-            if self._overspent(solver.fit_s + journal.answer_seconds(trial.key)):
-                return False
-            self._detail("answering", start / len(missing))
-            ids = missing[start : start + BATCH]
-            began = time.perf_counter()
-            predictions = solver.predict([by_id[i] for i in ids])
-            journal.add_answers(trial.key, dict(zip(ids, predictions, strict=True)), time.perf_counter() - began)
-        return True
-
-    def _measured(self, trial: Trial, solver: Solver, journal: Journal) -> TrialRecord:
-        usage = sum((p.usage for p in journal.answers(trial.key).values()), Usage())
-        certify = {row.id: row for row in self.task[Role.CERTIFY]}
-        with metering() as timing:
-            times = latencies(solver, [certify[i].inputs for i in trial.certify_ids[:LATENCY_ROWS]])
-        return replace(
-            self._blank(trial, "done", ""),
-            fit_s=solver.fit_s,
-            predict_s=journal.answer_seconds(trial.key),
-            fit_usage=solver.fit_usage,
-            predict_usage=usage,
-            latency_usage=timing.usage,
-            latencies_s=times,
-            trainable_parameters=solver.trainable_parameters,
-        )
+        """The trial's solver: the one already saved, or a newly fitted one, which is then saved; no budget holds here."""
+        return self._bench.solver(trial)
 
     def _detail(self, message: str, done: float) -> None:
         self.progress(replace(self._step, detail=f"{message} {done:.0%}"))
 
-    def _home(self, key: str) -> Path:
-        """Where a trial's solver is kept while the study runs."""
-        return self.folder / "trials" / key
-
-    def _prune(self, done: Sequence[TrialRecord]) -> None:
-        """Drop solvers that cannot be handed over: those of an approach that has a finished trial with more labels."""
-        newest = done[-1]
-        for older in done[:-1]:
-            if older.approach == newest.approach and older.n_labels < newest.n_labels:
-                shutil.rmtree(self._home(older.key), ignore_errors=True)
-
-    def _blank(self, trial: Trial, status: str, error: str) -> TrialRecord:
-        approach = trial.approach
-        references = approach.models()
-        local = all(self.pool.local(reference) for reference in references) if status == "done" else True
-        return TrialRecord(
-            trial.key, approach.to_json(), approach.title, approach.family, trial.n_labels, trial.seed, status, error, references, local
-        )
-
-
-def latencies(solver: Solver, inputs: Sequence[Inputs]) -> tuple[float, ...]:
-    """Wall-clock seconds of one prediction at a time, with no cache of earlier answers; the first, which warms up, is left out."""
-    times: list[float] = []
-    with uncached():
-        if inputs:
-            solver.predict([inputs[-1]])
-        for value in inputs:
-            began = time.perf_counter()
-            solver.predict([value])
-            times.append(time.perf_counter() - began)
-            if sum(times) > LATENCY_LIMIT_S and len(times) >= 3:
-                break
-    return tuple(times)
+    def _prune(self, newest: TrialRecord, records: Iterable[TrialRecord]) -> None:
+        """Drop solvers that cannot be handed over: of the same approach, those on fewer labels than its largest trial that is done."""
+        own = [record for record in (*records, newest) if record.approach == newest.approach and record.status == "done"]
+        most = max(record.n_labels for record in own)
+        for record in own:
+            if record.n_labels < most:
+                shutil.rmtree(self._bench.home(record.key), ignore_errors=True)
 
 
 @contextmanager
@@ -267,9 +176,9 @@ def alone(folder: Path) -> Iterator[None]:
 
 
 def answers_of(journal_path: Path, records: Sequence[TrialRecord]) -> dict[str, dict[str, Prediction]]:
-    """The answers of every trial that is done: trial key → row id → prediction."""
+    """The answers of every trial that is done or was given up: trial key → row id → prediction."""
     journal = Journal(journal_path)
     try:
-        return {record.key: journal.answers(record.key) for record in records if record.status == "done"}
+        return {record.key: journal.answers(record.key) for record in records if record.status in ("done", "eliminated")}
     finally:
         journal.close()

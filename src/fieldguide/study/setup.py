@@ -9,7 +9,7 @@ from fieldguide.approaches.approach import Approach, make
 from fieldguide.errors import RunError, UserError
 from fieldguide.models.pool import ModelPool
 from fieldguide.records import fingerprint
-from fieldguide.registry import names
+from fieldguide.registry import names, resolve
 from fieldguide.study.plan import refusal
 from fieldguide.study.settings import Settings
 from fieldguide.study.trial import TrialRecord
@@ -18,7 +18,7 @@ from fieldguide.tasks.task import Task
 
 def chosen_approaches(settings: Settings, pool: ModelPool) -> list[Approach]:
     """The approaches of a study: all, or those named, once with each named model that can serve them, else with their own default."""
-    chosen = tuple(dict.fromkeys(settings.approaches or names("approach")))
+    chosen = tuple(dict.fromkeys(settings.approaches or (name for name in names("approach") if not resolve("approach", name).composed)))
     found: list[Approach] = []
     for name in chosen:
         default = make(name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from fieldguide.approaches.approach import Approach
@@ -29,15 +30,22 @@ class Trial:
     identities: Mapping[str, str] = field(default_factory=dict)
     calls: int = 0
     """Model calls that it will make at most: what a budget in calls is charged."""
+    calibrate_ids: tuple[str, ...] = ()
+    """Asked of the trials that an approach may stand on; the others have no use for them."""
 
     @property
+    def row_ids(self) -> tuple[str, ...]:
+        """Every row that it answers, those that steer choices first."""
+        return (*self.select_ids, *self.calibrate_ids, *self.certify_ids)
+
+    @cached_property
     def key(self) -> str:
         return fingerprint(self.task_fingerprint, self.approach.to_json(), self.identities, self.n_labels, self.train_ids, self.seed, CODE_SCHEMA)
 
     @property
     def work(self) -> int:
         """A size to scale seconds by: calls, or rows read where no model is called."""
-        return max(self.calls, self.n_labels + len(self.select_ids) + len(self.certify_ids))
+        return max(self.calls, self.n_labels + len(self.row_ids))
 
     @property
     def label(self) -> str:
@@ -56,7 +64,8 @@ class TrialRecord:
     n_labels: int
     seed: int
     status: str
-    """"done", "failed" (see `error`), "skipped" (see `error`: no budget left) or "unsuited" (see `error`)."""
+    """"done", or for the reason in `error`: "failed", "skipped" (no budget left), "eliminated" (given up on its select rows),
+    "spared" (no longer needed), "unsuited"."""
     error: str = ""
     models: tuple[str, ...] = ()
     local: bool = True

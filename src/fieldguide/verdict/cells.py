@@ -77,7 +77,7 @@ class Entry:
     @property
     def unseen(self) -> bool:
         """Whether the budget ended before any trial of it."""
-        return not self.cells and bool(self.with_status("skipped")) and not self.with_status("failed")
+        return not self.cells and bool(self.with_status("skipped")) and not self.with_status("failed") and not self.with_status("eliminated")
 
     @property
     def trivial(self) -> bool:
@@ -98,13 +98,16 @@ def gather(evidence: Evidence) -> list[Entry]:
     for record in evidence.records:
         found.setdefault(fingerprint(record.approach), []).append(record)
     order = {row: i for i, row in enumerate(evidence.targets)}
-    return [Entry(key, tuple(records), _cells(key, records, evidence.answers, order)) for key, records in found.items()]
+    return [Entry(key, tuple(records), cells_of(key, records, evidence.answers, order)) for key, records in found.items()]
 
 
-def _cells(key: str, records: Sequence[TrialRecord], answers: Mapping[str, Mapping[str, Any]], order: Mapping[str, int]) -> tuple[Cell, ...]:
+def cells_of(
+    key: str, records: Sequence[TrialRecord], answers: Mapping[str, Mapping[str, Any]], order: Mapping[str, int], status: str = "done"
+) -> tuple[Cell, ...]:
+    """The trials of one approach with this status as cells by label count, on the rows that `order` numbers."""
     by_count: dict[int, list[TrialRecord]] = {}
     for record in sorted(records, key=lambda r: (r.n_labels, r.seed)):
-        if record.status == "done" and any(row in order for row in answers.get(record.key, ())):
+        if record.status == status and any(row in order for row in answers.get(record.key, ())):
             by_count.setdefault(record.n_labels, []).append(record)
     cells = []
     for count, done in by_count.items():

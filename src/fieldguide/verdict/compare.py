@@ -1,18 +1,19 @@
 """Which approach measured best, and by how much each of the others may fall short of the true best.
 
 The guarantee. Let θ be an approach's true metric, averaged over the seeds that were run, and j* the truly best of the k
-feasible approaches, which nobody knows. Every upper bound U(j, i) for θ_j − θ_i is one-sided at level 1 − α / (k − 1). With
-probability at least 1 − α, all k − 1 bounds U(j*, i) hold at once (Bonferroni). When they do:
+feasible approaches, which nobody knows. For every j there is a family of k − 1 one-sided upper bounds U(j, i) for θ_j − θ_i that
+all hold at once with probability at least 1 − α (max-T, `stats.joint`: the errors of differences from one approach go together,
+and Bonferroni's level would pay for more than they are). So the family of j* does. When it does:
 
 * an approach i with U(i, j) < 0 for some j is not j*, so j* is among those left, the contenders;
 * max over contenders j ≠ i of U(j, i), or 0 if that is negative, bounds the loss of *every* i against j*, whichever approach
   the data then pick. These are multiple comparisons with the best (Hsu 1981, Annals of Statistics 9:1026–1034; Edwards & Hsu
-  1983, JASA 78:965–971; Hsu 1984, Annals of Statistics 12:1136–1144), with Bonferroni in place of a joint distribution.
+  1983, JASA 78:965–971; Hsu 1984, Annals of Statistics 12:1136–1144).
 
-So the choice of the winner on these same rows is paid for. Lower bounds of the loss have the same level each: for one approach
-they hold against all its rivals at once, but not for all approaches at once. Rows are the sample; seeds are taken as run. The
-bounds are those of `stats.paired`, approximate in finite samples. Approaches that answered different rows are compared on the
-rows that both answered.
+So the choice of the winner on these same rows is paid for. Lower bounds of the loss have the same level: for one approach they
+hold against all its rivals at once, but not for all approaches at once. Rows are the sample; seeds are taken as run. The bounds
+are those of `stats.paired`, approximate in finite samples, at the level that max-T asks of each. Approaches that answered
+different rows are compared on the rows that both answered, and share the error with the others as Bonferroni would.
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fieldguide.stats.paired import simultaneous_level
+from fieldguide.stats.joint import max_t_level
 from fieldguide.verdict.cells import Cell
 from fieldguide.verdict.measure import LEVEL, Ruler
 from fieldguide.verdict.verdict import Estimate
 
-METHOD = "paired on shared rows, bounds for all approaches at once (comparisons with the best, Bonferroni)"
+METHOD = "paired on shared rows, bounds for all approaches at once (comparisons with the best, max-T)"
 
 
 @dataclass(frozen=True)
@@ -59,25 +60,38 @@ class Comparison:
     losses: dict[str, Loss]
     order: tuple[str, ...]
     level: float
-    """The level of each single bound."""
+    """The level of each single bound; where they differ, the highest."""
 
 
-def compare(ruler: Ruler, name: str, cells: Sequence[Cell], feasible: Sequence[str]) -> Comparison:
+def compare(ruler: Ruler, name: str, cells: Sequence[Cell], feasible: Sequence[str], level: float = LEVEL) -> Comparison:
     """Compare cells (one an approach) on the metric called `name`; only approaches whose key is in `feasible` can be the best.
 
-    Of equal estimates the one from more rows comes first, then the one that was planned first.
+    `level` is that of all bounds at once. Of equal estimates the one from more rows comes first, then the one that was planned first.
     """
     ranks, rows = ranking(ruler, name, cells), {cell.key: len(cell.rows) for cell in cells}
     order = tuple(sorted(ranks, key=lambda key: (-round(ranks[key], 9), -rows[key])))
     able = {cell.key: cell for cell in cells if cell.key in feasible}
     if not able:
-        return Comparison(None, {}, order, LEVEL)
+        return Comparison(None, {}, order, level)
     best = next(key for key in order if key in able)
-    level = simultaneous_level(LEVEL, len(able) - 1)
-    upper = {(j, i): ruler.upper(name, able[j], able[i], level) for j in able for i in able if i != j}
+    levels = {(j, i): each for j in able for i, each in _levels(ruler, name, able, j, level).items()}
+    upper = {(j, i): ruler.upper(name, able[j], able[i], each) for (j, i), each in levels.items()}
     contenders = [j for j in able if all(upper[j, i] >= 0 for i in able if i != j)] or [best]
     losses = {i: _loss(ruler, name, able, i, best, upper, contenders) for i in able}
-    return Comparison(best, losses, order, level)
+    return Comparison(best, losses, order, max(levels.values(), default=level))
+
+
+def _levels(ruler: Ruler, name: str, able: dict[str, Cell], j: str, level: float) -> dict[str, float]:
+    """Key → the level that the bound of j over it needs, so that all of these bounds hold at once."""
+    groups: dict[bytes, list[str]] = {}
+    shared = {i: np.intersect1d(able[j].rows, able[i].rows, assume_unique=True) for i in able if i != j}
+    for i, rows in shared.items():
+        groups.setdefault(rows.tobytes(), []).append(i)
+    found: dict[str, float] = {}
+    for keys in groups.values():
+        d = np.column_stack([ruler.differences(name, able[j], able[i], shared[i]) for i in keys])
+        found |= dict.fromkeys(keys, max_t_level(d, level, comparisons=len(able) - 1))
+    return found
 
 
 def ranking(ruler: Ruler, name: str, cells: Sequence[Cell]) -> dict[str, float]:

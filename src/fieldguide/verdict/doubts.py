@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fieldguide.stats.paired import difference
 from fieldguide.stats.power import smallest_difference
+from fieldguide.study.allocate import ERROR
 from fieldguide.verdict.cells import Entry
 from fieldguide.verdict.findings import Findings
 from fieldguide.verdict.words import called, count, listed, points, share
@@ -18,7 +19,7 @@ RISING = 0.01
 def doubts(found: Findings) -> tuple[str, ...]:
     """Every doubt that applies."""
     winner = found.measured.get(found.recommended or "")
-    said = [*_about_trivial(found), *_about_failures(found), *_about_budget(found), *_about_rows(found)]
+    said = [*_about_trivial(found), *_about_failures(found), *_about_budget(found), *_about_given_up(found), *_about_rows(found)]
     if winner:
         said += [*_about_labels(found, winner), *_about_curve(found, winner), *_about_seeds(found, winner)]
     return (*said, *_about_answers(found), *_about_unseen(found), *_about_choice(found))
@@ -65,6 +66,14 @@ def _about_budget(found: Findings) -> list[str]:
         named = listed([f"{called(entry)} (to {entry.cell.n_labels:,})" for entry in short])
         said.append(f"Not every approach was measured with all {most:,} labels: {named}; a larger budget would say what more labels bring.")
     return said
+
+
+def _about_given_up(found: Findings) -> list[str]:
+    gone = [called(entry) for entry in found.entries if entry.with_status("eliminated") and not entry.cells]
+    if not gone:
+        return []
+    which = f"{listed(gone)} {'was' if len(gone) == 1 else 'were'} given up on select rows alone"
+    return [f"To save budget {which}; that the best approach is among those given up has a probability of at most {share(ERROR)}."]
 
 
 def _about_rows(found: Findings) -> list[str]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from fieldguide.records import Prediction
+from fieldguide.study.events import Event
 from fieldguide.study.plan import Plan
 from fieldguide.study.run import answers_of
 from fieldguide.study.settings import Settings
@@ -16,7 +18,7 @@ from fieldguide.tasks.task import Role, Task
 
 @dataclass(frozen=True)
 class Evidence:
-    """A finished study, in memory. Texts of rows are not part of it."""
+    """A finished study, in memory."""
 
     task: Mapping[str, Any]
     """`TaskSpec.to_json`, with "fingerprint" and "source" beside its fields."""
@@ -31,16 +33,26 @@ class Evidence:
     records: tuple[TrialRecord, ...]
     """Every trial that was planned, whatever became of it."""
     answers: Mapping[str, Mapping[str, Any]]
-    """Trial key → row id → value or `Unparsed`, for certify and select rows."""
+    """Trial key → row id → value or `Unparsed`, for certify, calibrate and select rows."""
     ladder: tuple[int, ...] = ()
     """Label counts that were planned, ascending; the last is every label there is."""
     budget: str = ""
     notes: tuple[str, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    calibrate_targets: Mapping[str, Any] = field(default_factory=dict)
+    """Calibrate rows: id → target."""
+    confidences: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Trial key → row id → the probability that it gave its own answer; rows without one are absent."""
+    inputs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Certify rows: id → input texts, for showing where approaches differ."""
+    events: tuple[Event, ...] = ()
+    """The allocation log, in order."""
 
 
-def collect(task: Task, plan: Plan, records: Sequence[TrialRecord], settings: Settings, journal: Path, provenance: Mapping[str, Any]) -> Evidence:
-    """The evidence of a study that has run: its records, and the answers in its journal."""
+def collect(
+    task: Task, plan: Plan, records: Sequence[TrialRecord], settings: Settings, journal: Path, provenance: Mapping[str, Any], events: Sequence[Event] = ()
+) -> Evidence:
+    """The evidence of a study that has run: its records, the answers in its journal, and its log."""
     predictions = answers_of(journal, records)
     return Evidence(
         task={**task.spec.to_json(), "fingerprint": task.fingerprint, "source": task.source},
@@ -54,4 +66,15 @@ def collect(task: Task, plan: Plan, records: Sequence[TrialRecord], settings: Se
         budget=settings.limit.text,
         notes=task.notes,
         provenance=provenance,
+        calibrate_targets={row.id: row.target for row in task[Role.CALIBRATE]},
+        confidences={key: {row: c for row, p in found.items() if (c := _confidence(p)) is not None} for key, found in predictions.items()},
+        inputs={row.id: row.inputs for row in task[Role.CERTIFY]},
+        events=tuple(events),
     )
+
+
+def _confidence(prediction: Prediction) -> float | None:
+    """The probability that a prediction gives its own answer; None where it gives none."""
+    if not prediction.probabilities or not prediction.parsed:
+        return None
+    return prediction.probabilities.get(str(prediction.value))

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from fieldguide.stats.paired import simultaneous_level
 from fieldguide.stats.power import rows_to_bound
+from fieldguide.study.allocate import ERROR
+from fieldguide.verdict.cascades import earns_its_place
 from fieldguide.verdict.cells import Entry, gather
 from fieldguide.verdict.compare import Comparison, compare
 from fieldguide.verdict.evidence import Evidence
@@ -38,6 +40,9 @@ class Findings:
     caveat: str
     """A clause that says what rows cannot settle: approaches that the budget stopped short, a baseline that is not beaten; "" if none."""
     rows_to_settle: int | None
+    machine_price_usd_per_hour: float
+    level: float
+    """Of the joint bounds."""
     beats_trivial: Mapping[str, bool] | None
     """Feasible approach → whether it is shown to be better than the trivial baseline, all at once; None without that baseline."""
 
@@ -64,8 +69,13 @@ def find(evidence: Evidence, tolerance: float, constraints: Constraints, machine
     measured = {entry.key: entry for entry in entries if entry.cells}
     costs = {key: running(entry.cell, machine_price_usd_per_hour) for key, entry in measured.items()}
     against = {key: objections(entry.cell, entry.local, costs[key], constraints) for key, entry in measured.items()}
+    struck = [key for key in measured if against[key]]
+    for key in measured:
+        if not earns_its_place(ruler, evidence.metric, measured, costs, key, struck):
+            against[key].append("it is not shown to be better than every single approach that costs no more")
     feasible = [key for key, entry in measured.items() if not against[key] and not entry.trivial]
-    comparison = compare(ruler, evidence.metric, [entry.cell for entry in measured.values()], feasible)
+    level = LEVEL if not any(event.what == "eliminated" for event in evidence.events) else LEVEL + ERROR
+    comparison = compare(ruler, evidence.metric, [entry.cell for entry in measured.values()], feasible, level)
     bounded = [key for key, loss in comparison.losses.items() if loss.high <= tolerance]
     recommended = _cheapest(bounded, costs, comparison.order) if bounded else comparison.best
     settle = None if bounded or not comparison.best else _rows_to_settle(ruler, evidence.metric, measured, comparison, tolerance)
@@ -73,7 +83,7 @@ def find(evidence: Evidence, tolerance: float, constraints: Constraints, machine
     short = [entry for entry in entries if not entry.trivial and not against.get(entry.key) and (entry.unreached or entry.unseen)]
     return Findings(
         evidence, ruler, tuple(entries), tolerance, constraints, costs, against, comparison, recommended, bool(bounded),
-        _caveat(recommended, beats, short), settle, beats,
+        _caveat(recommended, beats, short), settle, machine_price_usd_per_hour, level, beats,
     )  # fmt: skip
 
 

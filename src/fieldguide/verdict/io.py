@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import types
+import typing
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from fieldguide.errors import RunError
-from fieldguide.records import Usage, plain
-from fieldguide.verdict.verdict import SCHEMA, Constraints, CurvePoint, Estimate, Standing, Verdict
+from fieldguide.records import plain
+from fieldguide.verdict.verdict import SCHEMA, Verdict
 
 
 def write(verdict: Verdict, path: str | Path) -> Path:
@@ -34,40 +38,33 @@ def read(path: str | Path) -> Verdict:
         found = data.get("schema") if isinstance(data, dict) else None
         raise RunError(f"The verdict {path} has schema {found}; this version reads schema {SCHEMA}: run the study again to write a new one.")
     try:
-        return _verdict(data)
+        return _record(Verdict, data)
     except (KeyError, TypeError, AttributeError) as damage:
         raise RunError(f"The verdict {path} is damaged ({damage}); run the study again to write a new one.") from damage
 
 
-def _verdict(data: Mapping[str, Any]) -> Verdict:
-    return Verdict(**{
-        **data,
-        "standings": tuple(_standing(s) for s in data["standings"]),
-        "constraints": Constraints(**data["constraints"]),
-        "spent": Usage(**data["spent"]),
-        **{name: tuple(data[name]) for name in ("doubts", "notes", "confusions")},
-    })  # fmt: skip
+@cache
+def _types(record: type) -> dict[str, Any]:
+    return typing.get_type_hints(record)
 
 
-def _standing(data: Mapping[str, Any]) -> Standing:
-    return Standing(**{
-        **data,
-        "quality": _estimate(data["quality"]),
-        "loss": _estimate(data["loss"]),
-        "metrics": _estimates(data["metrics"]),
-        "usage": Usage(**data["usage"]),
-        "curve": tuple(_point(p) for p in data["curve"]),
-        **{name: tuple(data[name]) for name in ("models", "errors")},
-    })  # fmt: skip
+def _record(record: type, data: Mapping[str, Any]) -> Any:
+    """A record from its plain values: nested records, tuples and mappings as its annotations name them."""
+    hints = _types(record)
+    return record(**{name: _value(hints[name], value) for name, value in data.items()})
 
 
-def _point(data: Mapping[str, Any]) -> CurvePoint:
-    return CurvePoint(**{**data, "quality": _estimate(data["quality"]), "metrics": _estimates(data["metrics"])})
-
-
-def _estimate(data: Mapping[str, Any] | None) -> Estimate | None:
-    return Estimate(**data) if data is not None else None
-
-
-def _estimates(data: Mapping[str, Any]) -> dict[str, Estimate]:
-    return {name: Estimate(**each) for name, each in data.items()}
+def _value(hint: Any, value: Any) -> Any:
+    if value is None:
+        return None
+    origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (types.UnionType, typing.Union):
+        return _value(next(each for each in inner if each is not type(None)), value)
+    if dataclasses.is_dataclass(hint):
+        return _record(typing.cast(type, hint), value)
+    if origin is tuple:
+        each = (inner[0],) * len(value) if inner[-1] is Ellipsis else inner
+        return tuple(_value(kind, item) for kind, item in zip(each, value, strict=True))
+    if origin is Mapping:
+        return {key: _value(inner[1], item) for key, item in value.items()}
+    return value

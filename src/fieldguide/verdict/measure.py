@@ -1,6 +1,9 @@
 """The metric of a cell, with its interval, and the paired bound of one cell over another.
 
-Two kinds of metric: those that are a mean over rows, and macro-F1. Shapes: `B` bootstrap replicates, `S` seeds, `n` rows.
+Two kinds of metric: those that are a mean over rows, and macro-F1, which enters through its jackknife pseudo-values. What the
+intervals are of: a cell's own quality, with several seeds, is the approach's over rows and a new draw of seeds; with one seed it
+is that of the solver as run, over rows. Differences and their bounds are always over rows, the seeds of both sides as run.
+Shapes: `B` bootstrap replicates, `S` seeds, `n` rows.
 """
 
 from __future__ import annotations
@@ -15,8 +18,8 @@ from fieldguide.verdict.cells import Cell
 from fieldguide.verdict.verdict import Estimate
 
 LEVEL = 0.95
-FEW = 5
-"""With fewer right or fewer wrong answers than this, the bootstrap sees too little of them and Wilson's interval is used."""
+FEWEST_SEEDS = 3
+"""With fewer seeds an interval is one of the seeds as run: two hardly show how far others may lie (t is 12.7)."""
 MOST_WEIGHTS = 8_000_000
 """Largest table of bootstrap weights (replicates × rows); more rows take fewer replicates, never below 200."""
 
@@ -57,21 +60,34 @@ class Ruler:
             return float("nan")
         return float(self.by_seed(name, cell, rows).mean())
 
+    def columns(self, name: str, cell: Cell, rows: np.ndarray | None = None) -> np.ndarray:
+        """(n, S) what each row adds to the metric on these rows: its score, or macro-F1's jackknife pseudo-value."""
+        rows = cell.rows if rows is None else rows
+        if metric(name).per_row:
+            return self.scores(name, cell)[:, cell.at(rows)].T
+        return self._keep(("columns", name, cell.name, rows.tobytes()), lambda: self._pseudo_values(name, cell, rows))
+
+    def _pseudo_values(self, name: str, cell: Cell, rows: np.ndarray) -> np.ndarray:
+        given = self._given(name, cell)[cell.at(rows)]
+        return intervals.macro_f1_pseudo_values(self._true[rows], given, len(self._numbers))
+
+    def _given(self, name: str, cell: Cell) -> np.ndarray:
+        """(n, S) answers as class numbers, −1 for an answer that is no class."""
+        assert name == "macro_f1", f"{name} has neither row scores nor class counts"
+        return self._keep(
+            ("given", cell.name),
+            lambda: np.array([[self._number(v) if isinstance(v, str) else -1 for v in seed] for seed in cell.answers]).T,
+        )
+
     def estimate(self, name: str, cell: Cell) -> Estimate:
-        """The metric with its interval: Wilson's for 0/1 scores of one seed or where one outcome is rare, else the bootstrap."""
-        value, n, single = self.value(name, cell), len(cell.rows), len(cell.records) == 1
-        right = float(self.scores(name, cell).mean())
-        low, high = intervals.wilson(right * n, n, LEVEL)
-        rare = min(right, 1 - right) * n < FEW
-        additive = metric(name).per_row is not None
-        if additive and (rare or (single and np.isin(self.scores(name, cell), (0.0, 1.0)).all())):
-            return Estimate(value, low, high, "Wilson", n, LEVEL)
-        drawn = intervals.percentile(intervals.over_seeds(self.replicates(name, cell, cell.rows)), LEVEL)
-        margins = (value - drawn[0], drawn[1] - value)
-        if rare:  # macro-F1 of a cell that is almost always right, or wrong: no narrower than its accuracy
-            margins = (max(margins[0], right - low), max(margins[1], high - right))
-        method = "bootstrap over rows" + ("" if single else " and seeds")
-        return Estimate(value, max(0.0, value - max(margins[0], 0.0)), min(1.0, value + max(margins[1], 0.0)), method, n, LEVEL)
+        """The metric with its interval: over rows, and from three seeds up over a new draw of seeds; fewer are taken as run."""
+        value, columns = self.value(name, cell), self.columns(name, cell)
+        n, seeds = columns.shape
+        mean = metric(name).per_row is not None
+        effective = None if mean else intervals.effective_rows(self._true[cell.rows])
+        spoken_for = columns if seeds >= FEWEST_SEEDS else columns.mean(axis=1, keepdims=True)
+        low, high = intervals.over_rows_and_seeds(spoken_for, LEVEL, effective=effective)
+        return Estimate(value, min(low, value), max(high, value), _method(mean, seeds), n, LEVEL)
 
     def replicates(self, name: str, cell: Cell, rows: np.ndarray) -> np.ndarray:
         """(B, S) bootstrap replicates on these rows; the same draws of rows for every cell."""
@@ -83,24 +99,23 @@ class Ruler:
         weights = self._keep(("weights", n), lambda: intervals.row_weights(n, count))
         if metric(name).per_row:
             return intervals.resampled_means(weights, self.scores(name, cell)[:, places].T)
-        assert name == "macro_f1", f"{name} has neither row scores nor a bootstrap of its own"
-        given = np.array([[self._number(v) if isinstance(v, str) else -1 for v in seed] for seed in cell.answers])[:, places].T
-        return intervals.resampled_macro_f1(weights, self._true[rows], given, len(self._numbers))
+        return intervals.resampled_macro_f1(weights, self._true[rows], self._given(name, cell)[places], len(self._numbers))
 
     def difference(self, name: str, first: Cell, second: Cell) -> tuple[float, np.ndarray]:
         """(first minus second on the rows that both answered, those rows); the metric's mean over each one's seeds."""
         rows = np.intersect1d(first.rows, second.rows, assume_unique=True)
         return (self.value(name, first, rows) - self.value(name, second, rows) if rows.size else 0.0), rows
 
+    def differences(self, name: str, first: Cell, second: Cell, rows: np.ndarray) -> np.ndarray:
+        """(rows,) what each row adds to first minus second, mean over each one's seeds."""
+        return self.columns(name, first, rows).mean(axis=1) - self.columns(name, second, rows).mean(axis=1)
+
     def upper(self, name: str, first: Cell, second: Cell, level: float) -> float:
         """One-sided upper bound at `level` for first minus second, paired on the rows that both answered; 1 if there are none."""
-        value, rows = self.difference(name, first, second)
+        rows = np.intersect1d(first.rows, second.rows, assume_unique=True)
         if not rows.size:
             return 1.0
-        d = self.row_scores(name, first, rows) - self.row_scores(name, second, rows)
-        if metric(name).per_row:
-            return paired.upper_bound(d, level)
-        return paired.bootstrap_difference(self._drawn_difference(name, first, second, rows), value, d, level)
+        return paired.upper_bound(self.differences(name, first, second, rows), level)
 
     def lower(self, name: str, first: Cell, second: Cell, level: float) -> float:
         """One-sided lower bound at `level` for first minus second."""
@@ -108,15 +123,8 @@ class Ruler:
 
     def row_variance(self, name: str, first: Cell, second: Cell) -> float:
         """What one row adds to the variance of the difference: the variance of an estimate from n rows, times n."""
-        _, rows = self.difference(name, first, second)
-        d = self.row_scores(name, first, rows) - self.row_scores(name, second, rows)
-        variance = paired.adjusted_moments(d)[1]
-        if metric(name).per_row or not rows.size:
-            return variance
-        return max(variance, float(self._drawn_difference(name, first, second, rows).var(ddof=1)) * len(rows))
-
-    def _drawn_difference(self, name: str, first: Cell, second: Cell, rows: np.ndarray) -> np.ndarray:
-        return self.replicates(name, first, rows).mean(axis=1) - self.replicates(name, second, rows).mean(axis=1)
+        rows = np.intersect1d(first.rows, second.rows, assume_unique=True)
+        return paired.adjusted_moments(self.differences(name, first, second, rows))[1]
 
     def _targets(self, rows: np.ndarray) -> list[Any]:
         return [self.targets[i] for i in rows]
@@ -128,3 +136,11 @@ class Ruler:
         if key not in self._kept:
             self._kept[key] = make()
         return self._kept[key]
+
+
+def _method(mean: bool, seeds: int) -> str:
+    """How an interval was made, and of what it is one."""
+    if seeds < FEWEST_SEEDS:
+        which = "the seed" if seeds == 1 else "the two seeds"
+        return f"{('Wilson' if seeds == 1 else 'score interval') if mean else 'jackknife'} over rows, {which} as run"
+    return f"{'score interval' if mean else 'jackknife'} over rows and new seeds"

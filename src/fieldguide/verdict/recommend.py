@@ -7,20 +7,31 @@ from typing import Any
 
 from fieldguide.records import Unparsed, Usage, plain
 from fieldguide.tasks.metrics import metric
+from fieldguide.verdict.cascades import concluded, stage_trials, with_cascades
 from fieldguide.verdict.cells import Cell
+from fieldguide.verdict.curves import crossings
+from fieldguide.verdict.details import detailed
+from fieldguide.verdict.differences import differences
 from fieldguide.verdict.doubts import doubts
 from fieldguide.verdict.evidence import Evidence
 from fieldguide.verdict.findings import Findings, find
+from fieldguide.verdict.key import with_verdict
 from fieldguide.verdict.measure import Ruler
 from fieldguide.verdict.sentence import sentence
 from fieldguide.verdict.standings import standings
-from fieldguide.verdict.verdict import Constraints, Verdict
+from fieldguide.verdict.verdict import Constraints, KeyPath, Verdict
 
 MOST_CONFUSIONS = 10
 
 
-def reach(evidence: Evidence, *, tolerance: float, constraints: Constraints, machine_price_usd_per_hour: float) -> Verdict:
-    """The verdict on a study. `tolerance` is in the metric's own units (0.02 is two points). Same evidence, same verdict."""
+def reach(
+    evidence: Evidence, *, tolerance: float, constraints: Constraints, machine_price_usd_per_hour: float, key: KeyPath | None = None
+) -> Verdict:
+    """The verdict on a study. `tolerance` is in the metric's own units (0.02 is two points). Same evidence, same verdict.
+
+    `key` is the survey's key as walked on the same task, if it was.
+    """
+    evidence, tried = with_cascades(evidence, machine_price_usd_per_hour, tolerance=tolerance, limits=constraints)
     found = find(evidence, tolerance, constraints, machine_price_usd_per_hour)
     winner = found.measured.get(found.recommended) if found.recommended else None
     record_index = _handed_over(evidence, found.ruler, winner.cell) if winner else 0
@@ -30,7 +41,7 @@ def reach(evidence: Evidence, *, tolerance: float, constraints: Constraints, mac
         sure=found.sure,
         caveat=found.caveat,
         best=found.comparison.best,
-        standings=standings(found),
+        standings=detailed(found, standings(found)),
         doubts=doubts(found),
         notes=tuple(evidence.notes),
         task=_task(evidence),
@@ -45,6 +56,12 @@ def reach(evidence: Evidence, *, tolerance: float, constraints: Constraints, mac
         provenance=plain(evidence.provenance),
         confusions=_confusions(found.ruler, winner.cell, record_index) if winner else (),
         handed_over=_solver(found, winner.cell, record_index) if winner else {},
+        crossings=crossings(found),
+        cascades=concluded(tried, found.recommended, found.ruler, found.metric, found.measured, found.running, [k for k in found.objections if found.objections[k]]),
+        events=tuple(evidence.events),
+        key_path=with_verdict(key, winner.first.family if winner else "") if key else None,
+        differences=differences(found),
+        level=found.level,
     )
 
 
@@ -76,10 +93,13 @@ def _solver(found: Findings, cell: Cell, i: int) -> dict[str, Any]:
     select, rows = _select_score(found.evidence, cell, i)
     record = cell.records[i]
     quality = plain(found.ruler.estimate(found.metric, _single(cell, i)))
-    return {
+    handed = {
         "trial": record.key, "n_labels": record.n_labels, "seed": record.seed, "quality": quality,
         "select_quality": select, "select_rows": rows,
     }  # fmt: skip
+    if record.family == "cascade":
+        handed |= {"stages": list(stage_trials(found.evidence, record)), "thresholds": list(record.approach["params"]["thresholds"])}
+    return handed
 
 
 def _confusions(ruler: Ruler, cell: Cell, i: int) -> tuple[dict[str, Any], ...]:

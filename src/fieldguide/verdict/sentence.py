@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from fieldguide.tasks.metrics import metric
 from fieldguide.verdict.cells import Cell, Entry
+from fieldguide.verdict.curves import between, crossings, trains
 from fieldguide.verdict.findings import Findings
+from fieldguide.verdict.verdict import Crossing
 from fieldguide.verdict.words import called, cost_against, count, labels_used, points, roughly, route
 
 
@@ -67,8 +71,21 @@ def _threat(found: Findings) -> str:
     return f"{text}, and more rows alone would not settle it at a tolerance of {points(found.tolerance)}"
 
 
-def crossing(found: Findings) -> str:
-    """A sentence where an approach without training leads at the smallest label count and training at the largest; else ""."""
+def crossing(found: Findings, known: Sequence[Crossing] | None = None) -> str:
+    """A sentence where an approach without training leads with few labels and training with many; else "".
+
+    It gives n* where the curves cross with an interval (`known`: the verdict's crossings, worked out here if not given); else it names
+    the leaders at the label counts tried.
+    """
+    known = crossings(found) if known is None else known
+    for each in known:
+        one, two = found.measured[each.first], found.measured[each.second]
+        if each.n_star is not None and each.low is not None and each.high is not None and not trains(one) and trains(two):
+            below = "prompt" if one.first.family == "prompting" else f"use {called(one)}"
+            above = "tune" if two.first.family == "tuning" else "train"
+            back = next((other for other in known if (other.first, other.second) == (each.second, each.first) and (other.n_star or 0) > each.n_star), None)
+            tail = f", and above about {roughly(round(back.n_star or 0))} {below} again" if back else ""
+            return f"Below about {roughly(round(each.n_star))} labels {below}, above that {above} ({between(each.low, each.high)}){tail}."
     entries = [entry for entry in found.measured.values() if not entry.trivial]
     untrained = [entry for entry in entries if entry.first.family == "prompting" or not entry.cell.n_labels]
     trained = [entry for entry in entries if entry not in untrained]

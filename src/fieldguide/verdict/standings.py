@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from fieldguide.records import Usage, plain
 from fieldguide.registry import resolve
-from fieldguide.verdict.cells import Cell, Entry
+from fieldguide.verdict.cells import Cell, Entry, cells_of
 from fieldguide.verdict.compare import aside
+from fieldguide.verdict.feasible import running
 from fieldguide.verdict.findings import Findings
-from fieldguide.verdict.measure import LEVEL, Ruler
+from fieldguide.verdict.measure import Ruler
 from fieldguide.verdict.verdict import CurvePoint, Standing
 from fieldguide.verdict.words import called, cost_against, count, points
 
-LAST = {"failed": 0, "not measured": 1, "unsuited": 2}
+LAST = {"eliminated": 0, "failed": 1, "not measured": 2, "unsuited": 3}
 
 
 def standings(found: Findings) -> tuple[Standing, ...]:
     """Measured approaches by quality on a common footing, then those that failed, were not reached, or do not suit."""
     measured = [_measured(found, found.measured[key]) for key in found.comparison.order]
-    others = [_unmeasured(entry) for entry in found.entries if not entry.cells]
-    return (*measured, *sorted(others, key=lambda standing: LAST[standing.status]))
+    others = [_eliminated(found, entry) or _unmeasured(entry) for entry in found.entries if not entry.cells]
+    others.sort(key=lambda standing: (LAST[standing.status], -standing.quality.value if standing.quality else 0.0))
+    return (*measured, *others)
 
 
 def _measured(found: Findings, entry: Entry) -> Standing:
@@ -30,7 +32,7 @@ def _measured(found: Findings, entry: Entry) -> Standing:
     return Standing(
         **_identity(entry), status=status, reason=reason,
         n_labels=cell.n_labels, rows=len(cell.rows), quality=curve[-1].quality, metrics=curve[-1].metrics,
-        loss=loss.estimate(LEVEL) if loss else aside(found.ruler, found.metric, best.cell, cell) if best else None,
+        loss=loss.estimate(found.level) if loss else aside(found.ruler, found.metric, best.cell, cell) if best else None,
         latency_p50_s=cost.p50_s, latency_p95_s=cost.p95_s, cost_per_1k_usd=cost.per_1k_usd, fit_s=cell.fit_s,
         trainable_parameters=max(record.trainable_parameters for record in cell.records), curve=curve,
     )  # fmt: skip
@@ -48,6 +50,22 @@ def _identity(entry: Entry) -> dict:
     }  # fmt: skip
 
 
+def _eliminated(found: Findings, entry: Entry) -> Standing | None:
+    """An approach that was given up before it saw a certify row, with what its select rows say; None for any other."""
+    gone = entry.with_status("eliminated")
+    targets = found.evidence.select_targets
+    seen = cells_of(entry.key, gone, found.evidence.answers, {row: i for i, row in enumerate(targets)}, status="eliminated")
+    if not seen:
+        return None
+    curve = tuple(_point(Ruler(tuple(targets.values())), found.evidence.task["kind"], found.metric, cell) for cell in seen)
+    last = seen[-1]
+    return Standing(
+        **_identity(entry), status="eliminated", reason=gone[0].error, measured_on="select", n_labels=last.n_labels, rows=len(last.rows),
+        quality=curve[-1].quality, metrics=curve[-1].metrics, cost_per_1k_usd=running(last, found.machine_price_usd_per_hour).per_1k_usd,
+        fit_s=last.fit_s, trainable_parameters=gone[0].trainable_parameters, curve=curve,
+    )  # fmt: skip
+
+
 def _unmeasured(entry: Entry) -> Standing:
     failed, skipped, unsuited = (entry.with_status(status) for status in ("failed", "skipped", "unsuited"))
     if failed:
@@ -55,7 +73,7 @@ def _unmeasured(entry: Entry) -> Standing:
     elif unsuited and not skipped:
         status, reason = "unsuited", unsuited[0].error
     else:
-        status, reason = "not measured", (skipped[0].error if skipped else "") or "It answered no certify row."
+        status, reason = "not measured", ((skipped or entry.records)[0].error) or "It answered no certify row."
     return Standing(**_identity(entry), status=status, reason=reason)
 
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fieldguide.records import Usage
+from fieldguide.study.events import Event
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,145 @@ class CurvePoint:
 
 
 @dataclass(frozen=True)
+class Forecast:
+    """A learning curve fitted to an approach's points, and what it says of label counts that were not measured."""
+
+    form: str
+    """The form with the smallest held-out error: "power law", "exponential", "isotonic"."""
+    parameters: Mapping[str, float]
+    held_out_error: float
+    """Root mean squared error on label counts left out of the fit, in the metric's units."""
+    behaved: bool
+    """Whether the curve rises, within its noise, and bends down; only then is anything read off beyond the measured counts."""
+    reason: str
+    """One sentence: what is odd about the curve, or which forms were compared; whole, for people."""
+    line: tuple[tuple[float, float, float, float], ...] = ()
+    """(label count, value, low, high) along the fitted curve, ascending, for the chart; empty where it is not to be trusted."""
+    four_times: Estimate | None = None
+    """The metric at four times all labels; None where the curve does not allow it."""
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """Where one approach overtakes another as labels grow: below n* the first is better, above it the second."""
+
+    first: str
+    """`Standing.key`"""
+    second: str
+    n_star: float | None
+    """In labels; None where the curves do not cross within the range that they are known for."""
+    low: float | None
+    """95 % bootstrap interval of n*; None at an end that lies outside the range."""
+    high: float | None
+    break_even_sure: float | None
+    """The variance-aware break-even: from so many labels on a single draw of labels and seed favours the second with 80 % probability."""
+    sentence: str
+
+
+@dataclass(frozen=True)
+class VarianceSplit:
+    """Where the uncertainty of a quality comes from: variances of the estimate, in the metric's units squared."""
+
+    rows: float
+    """Of drawing other certify rows."""
+    seeds: float
+    """Of another label draw and training run, for the mean of the seeds that ran; at all labels, of the training run alone."""
+    one_seed: float
+    """Of a single solver: what another label draw or training run would change in the one that is deployed."""
+    what: str
+    """What the seeds vary here: "label draw and training", "training", "demonstrations and their order"."""
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Bin:
+    """One bin of a reliability diagram."""
+
+    confidence: float
+    accuracy: float
+    low: float
+    high: float
+    rows: int
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """Whether an approach's probabilities mean what they say, on certify rows."""
+
+    rows: int
+    ece: Estimate
+    """Expected calibration error of the top answer: bias-corrected, adaptive (equal-mass) bins."""
+    brier: float
+    """Mean squared error of the confidence as a forecast of being right."""
+    bins: tuple[Bin, ...]
+    method: str
+    """The map fitted on calibrate rows ("temperature", "Platt", "isotonic"), "none" where there are too few."""
+    ece_after: Estimate | None
+    """The same error on the same certify rows after the map."""
+    coverage: tuple[tuple[float, float], ...]
+    """Risk–coverage: (share answered, share wrong among them), the most confident first."""
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Cascade:
+    """One cascade that was tried: small first, large when unsure."""
+
+    key: str
+    """`Standing.key` of its line in the leaderboard; "" where it was infeasible."""
+    stages: tuple[str, ...]
+    """`Standing.key` of each stage, first to last."""
+    thresholds: tuple[float, ...]
+    """Confidence below which a stage hands on, one fewer than stages."""
+    deferred: float
+    """Share of certify rows that the first stage hands on."""
+    certified: bool
+    risk: str
+    """The risk in words, with its number and confidence, or why no threshold could keep it."""
+    recommended: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class KeyStep:
+    """One of the survey's ten questions, as answered here."""
+
+    number: int
+    question: str
+    answer: str
+    """"yes", "no", "not measured"."""
+    evidence: str
+    """One sentence: what was measured, with numbers, or what would have to be known."""
+    leads_to: str
+    """"LLM", "fine-tuned", "undecided" where the path ends here, "" where it goes on, "not reached" past the end."""
+
+
+@dataclass(frozen=True)
+class KeyPath:
+    """The survey's key (its Figure 2) walked on this task."""
+
+    steps: tuple[KeyStep, ...]
+    advice: str
+    """"LLM", "fine-tuned" or "undecided"."""
+    sentence: str
+    agrees: bool | None = None
+    """Whether the verdict's route is the one that the key advises; None where there is no verdict, or the key is undecided."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A certify row on which the leading approaches do not agree."""
+
+    row: str
+    """Its id."""
+    inputs: Mapping[str, str]
+    """Its text, cut."""
+    target: str
+    answers: Mapping[str, str]
+    """`Standing.key` → answer."""
+
+
+@dataclass(frozen=True)
 class Standing:
     """How one approach stands at the end: one line of the leaderboard."""
 
@@ -54,7 +194,7 @@ class Standing:
     title: str
     family: str
     status: str
-    """"recommended", "within tolerance", "best estimate", "worse", "cannot tell", "struck out", "unsuited", "failed", "not measured"."""
+    """"recommended", "within tolerance", "best estimate", "worse", "cannot tell", "eliminated", "struck out", "unsuited", "failed", "not measured"."""
     reason: str
     """One sentence: why it has that status."""
     key: str = ""
@@ -80,6 +220,13 @@ class Standing:
     models: tuple[str, ...] = ()
     local: bool = True
     errors: tuple[str, ...] = ()
+    measured_on: str = "certify"
+    """The role of the rows behind its figures: "select" for an approach that was eliminated before it saw a certify row."""
+    forecast: Forecast | None = None
+    variance: VarianceSplit | None = None
+    reliability: Reliability | None = None
+    on_front: bool = False
+    """Whether no feasible approach is both cheaper and better by its estimate: the cost–quality front."""
 
 
 @dataclass(frozen=True)
@@ -132,3 +279,11 @@ class Verdict:
     """A clause: what no number of rows would settle (approaches that the budget stopped short, a trivial baseline not beaten); "" if nothing."""
     handed_over: Mapping[str, Any] = field(default_factory=dict)
     """The solver in `winner_folder`: n_labels, seed, and its own certify quality as an estimate."""
+    crossings: tuple[Crossing, ...] = ()
+    cascades: tuple[Cascade, ...] = ()
+    events: tuple[Event, ...] = ()
+    """The allocation log, in order."""
+    key_path: KeyPath | None = None
+    differences: tuple[Difference, ...] = ()
+    level: float = 0.95
+    """Of the joint bounds: a hundredth of it goes to elimination on select rows where any approach was eliminated."""

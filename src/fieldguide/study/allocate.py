@@ -1,0 +1,173 @@
+"""What a study tries next, what it gives up, and what it need not try any more.
+
+Every approach starts small. First those that cost seconds, with every label count and seed, so that a small budget still sees
+whole learning curves; then, of those that prompt or tune a network, the smallest label count, then all labels, which the verdict
+is about, the more promising first; then further seeds, the counts between, and more rows for prompted approaches that were held
+to fewer.
+
+An approach is given up only on valid evidence from *select* rows, and where it would stand: a prompt at its label count, an
+approach that learns at all its labels, never at a small count, since learning curves cross. It goes if another approach, where
+that one would stand, is better by more than the tolerance, or is better at all and cheaper. Both are read off betting sequences
+over the paired differences in the order of the shared rows, so that looking after every batch costs nothing. Each of the
+k − 1 sequences against an approach has level 1 − ERROR / (k − 1): the best one is given up with probability ERROR at most, whatever
+the number of looks (the union bound over its k − 1 rivals). The seeds are taken as run: each approach speaks with its first.
+
+The same answers lead to the same allocation: nothing here looks at a clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import log
+from typing import Any
+
+import numpy as np
+
+from fieldguide.records import Prediction, Usage
+from fieldguide.stats import sequences
+from fieldguide.study.plan import Plan
+from fieldguide.study.trial import Trial
+from fieldguide.tasks.metrics import metric
+from fieldguide.tasks.task import Role, Task
+
+ERROR = 0.01
+"""The probability with which the truly best approach may be given up; the verdict's joint bounds keep the other 4 of their 5 %."""
+DEAR = frozenset({"prompting", "tuning"})
+"""Families whose trials cost minutes where the others cost seconds."""
+DEARER = 1.5
+"""From this ratio of computation or dollars a row an approach counts as dearer than another."""
+LEAST_ROWS = 16
+"""Select rows before anything is given up."""
+
+
+@dataclass
+class Allocation:
+    """The state of one study's allocation: what has been seen of each approach, and which were given up."""
+
+    task: Task
+    plan: Plan
+    tolerance: float | None
+    """In the metric's own units; None gives up nothing."""
+    given_up: dict[str, str] = field(default_factory=dict)
+    """Approach key → the sentence that says why."""
+
+    def __post_init__(self) -> None:
+        self._targets = {row.id: row.target for row in self.task[Role.SELECT]}
+        self._place = {row: i for i, row in enumerate(self.plan.rows[0])}
+        self._stands: dict[str, int] = {}  # approach key → the label count at which it would stand
+        self._smallest: dict[str, int] = {}
+        self._planned: dict[str, int] = {}  # approach key → select rows that it was to answer at first: what the bets aim at
+        for trial in self.plan.trials:
+            key = trial.approach.key
+            self._stands[key] = max(self._stands.get(key, 0), trial.n_labels)
+            self._smallest[key] = min(self._smallest.get(key, trial.n_labels), trial.n_labels)
+            self._planned[key] = len(trial.select_ids)
+        self._first_seed = min((trial.seed for trial in self.plan.trials), default=0)
+        self._scores: dict[str, np.ndarray] = {}  # approach key → (select rows,) scores where it stands, nan where not answered
+        self._early: dict[str, float] = {}  # approach key → mean score at the largest label count seen
+        self._costs: dict[str, tuple[float, float]] = {}  # approach key → (dollars, FLOPs) a row
+        self._titles = {trial.approach.key: _called(trial) for trial in self.plan.trials}
+        rivals = {key for key in self._stands if not self._trivial(key)}
+        self._level = 1 - ERROR / max(len(rivals) - 1, 1)
+
+    # What to try.
+
+    def next(self, left: Sequence[Trial]) -> Trial | None:
+        """The trial to run next of those that are left; None where there is none. `left` stays in the plan's order."""
+        return min(left, key=self._turn, default=None)
+
+    def _turn(self, trial: Trial) -> tuple[int, float, int, int]:
+        """When a trial has its turn: smaller comes first."""
+        key = trial.approach.key
+        first, stands = trial.seed == self._first_seed, trial.n_labels == self._stands[key]
+        if trial.approach.family not in DEAR:
+            return 0, trial.seed, trial.n_labels, 0
+        if first and trial.n_labels == self._smallest[key]:
+            return 1, 0.0, 0, 0
+        promise = -self._early.get(key, 0.0)
+        if stands:
+            return (2, promise, 0, 0) if first else (3, trial.seed, 0, 0)
+        return (4, promise, trial.n_labels, 0) if first else (5, trial.seed, trial.n_labels, 0)
+
+    def spared(self, trial: Trial) -> str | None:
+        """Why a trial need not run any more, in a sentence; None if it may still change the verdict."""
+        return "It was not needed any more, since the approach had been given up." if trial.approach.key in self.given_up else None
+
+    # What to give up.
+
+    def saw(self, trial: Trial, answers: Mapping[str, Prediction]) -> None:
+        """Take in what a trial that ran has answered, and give up whatever is now shown to be out of the running."""
+        scores = self._scored(answers)
+        if not len(scores) or self._trivial(key := trial.approach.key):
+            return
+        self._early[key] = float(np.nanmean(scores)) if not np.isnan(scores).all() else 0.0
+        if trial.seed != self._first_seed or trial.n_labels != self._stands[key]:
+            return
+        if self.tolerance is None:
+            return
+        self._scores[key], self._costs[key] = scores, _a_row(answers)
+        for other in (*self._scores,):
+            if other not in self.given_up and (why := self._against(other, self._scores[other], self._costs[other])):
+                self.given_up[other] = why
+
+    def outclassed(self, trial: Trial, answers: Mapping[str, Prediction]) -> str | None:
+        """Why a trial that is still answering need not go on, in a sentence; None if it should."""
+        key = trial.approach.key
+        if self.tolerance is None or trial.seed != self._first_seed or trial.n_labels != self._stands[key] or self._trivial(key):
+            return None
+        return self._against(key, self._scored(answers), _a_row(answers))
+
+    def _against(self, key: str, scores: np.ndarray, cost: tuple[float, float]) -> str | None:
+        """The evidence against an approach, as a sentence; None where there is not enough."""
+        assert self.tolerance is not None
+        for rival, theirs in self._scores.items():
+            both = ~(np.isnan(scores) | np.isnan(theirs))
+            if rival == key or both.sum() < LEAST_ROWS:
+                continue
+            d = (theirs - scores)[both]
+            game = {"low": -1.0, "high": 1.0, "rows": min(self._planned[key], self._planned[rival])}
+            if not self._beaten(d, 0.0, game):
+                continue
+            dearer = _dearer(cost, self._costs[rival])
+            if dearer or self._beaten(d, self.tolerance, game):
+                least = float(sequences.lower(d, self._level, **game)[-1])  # type: ignore[arg-type]
+                told = f"{float(scores[both].mean()):.2f} of {len(d)} select rows against {float(theirs[both].mean()):.2f} of {self._titles[rival]}"
+                ground = f"worse by at least {100 * least:.1f} points" if least > self.tolerance else "worse, and it is dearer"
+                return f"It was given up: it got {told}, which shows it to be {ground} (all such claims hold at once with a probability of {100 * (1 - ERROR):.0f} %)."
+        return None
+
+    def _beaten(self, d: np.ndarray, by: float, game: Mapping[str, Any]) -> bool:
+        """Whether a rival's lead d, row by row, is shown to be more than `by` on average."""
+        if d.sum() < -log(1 - self._level):  # no fixed bet could have won enough, so it is not worth playing
+            return False
+        return bool(sequences.e_value(d, by, level=self._level, **game).max() >= 1 / (1 - self._level))
+
+    def _scored(self, answers: Mapping[str, Prediction]) -> np.ndarray:
+        """(select rows,) row scores in the shared order, nan where there is no answer; empty where the metric is no mean over rows."""
+        per_row = metric(self.task.spec.metric).per_row
+        scores = np.full(len(self._place), np.nan)
+        ids = [row for row in answers if row in self._place]
+        if per_row is None or not ids:
+            return scores[:0] if per_row is None else scores
+        scores[[self._place[row] for row in ids]] = per_row([self._targets[row] for row in ids], [answers[row].value for row in ids])
+        return scores
+
+    def _trivial(self, key: str) -> bool:
+        return next(trial.approach.name == "majority" for trial in self.plan.trials if trial.approach.key == key)
+
+
+def _called(trial: Trial) -> str:
+    models = " and ".join(trial.approach.models())
+    return f"“{trial.approach.title}”" + (f" ({models})" if models else "")
+
+
+def _a_row(answers: Mapping[str, Prediction]) -> tuple[float, float]:
+    """(dollars, FLOPs) of one answer."""
+    total = sum((p.usage for p in answers.values()), Usage())
+    return total.cost_usd / max(len(answers), 1), total.forward_flops / max(len(answers), 1)
+
+
+def _dearer(cost: tuple[float, float], other: tuple[float, float]) -> bool:
+    """Whether a row costs more by a clear margin, in dollars or computation, and less in neither."""
+    return all(a >= b for a, b in zip(cost, other, strict=True)) and any(a > DEARER * b for a, b in zip(cost, other, strict=True))
