@@ -28,7 +28,7 @@ def write(work: Path, page: Path | None = None) -> None:
         "# Decisions, held to account\n",
         "Made by `python benchmarks/decisions.py --worlds 2000 --real`. A study gets 5, 15 or 30 % of what every trial on every row would cost.",
         "*Regret* is what the pick loses in points of accuracy against the best single choice there is; a cascade can do better than that, so regret",
-        "can fall below 0. *Cost* is the pick's running cost over that of the cheapest choice within 2 points of the best, median. *Less than decide*",
+        "can fall below 0. *Cost* is the pick's running cost over that of the cheapest choice within 2 points of the best, median. *Worse than decide by*",
         "is the mean of paired differences in regret, positive where `decide` is better, with the 95 % interval of a bootstrap over worlds or sets.",
         "The rules: `best estimate` is the approach that measured best, before cost is looked at; `everything measured` has no budget and takes the",
         "best mean over all select and certify rows: what the rows alone allow; `uniform` and `successive halving` spend what `decide` may spend.\n",
@@ -176,7 +176,7 @@ def _rules(records: Sequence[Record], share: float, groups: Sequence[str]) -> li
     """The table of rules at one budget; records of one group belong together."""
     lines = [
         f"\n**{share:.0%} of the exhaustive spend**\n",
-        "| rule | mean regret | at most (95 %, one-sided) | median | within 1 point | cost | less than decide |",
+        "| rule | mean regret | at most (95 %, one-sided) | median | within 1 point | cost | worse than decide by |",
         "|---|---|---|---|---|---|---|",
     ]
     own = _regrets(records, "decide")

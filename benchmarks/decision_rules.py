@@ -101,8 +101,9 @@ def best_on_average(regrets: Sequence[Mapping[str, float]], groups: Sequence[str
     own: dict[tuple[str, str], np.ndarray] = {}
     for known, group in zip(regrets, groups, strict=True):
         for part, value in known.items():
-            total[part] = total.get(part, np.zeros(2)) + (value, 1)
-            own[group, part] = own.get((group, part), np.zeros(2)) + (value, 1)
+            one = np.array([value, 1.0])
+            total[part] = total.get(part, np.zeros(2)) + one
+            own[group, part] = own.get((group, part), np.zeros(2)) + one
 
     def elsewhere(part: str, group: str) -> float:
         regret, count = total[part] - own[group, part] if len(set(groups)) > 1 else total[part]

@@ -53,7 +53,7 @@ def decide(task: Task, approaches: Sequence[Approach], settings: Settings) -> Ou
             evidence = collect(task, plan, records, settings, Path(folder) / "journal.sqlite", {}, study.events)
         finally:
             Kept.kept.clear()
-    grown, tried = with_cascades(evidence, settings.machine_price)
+    grown, tried = with_cascades(evidence, settings.machine_price, tolerance=tolerance)
     found = find(grown, tolerance, Constraints(), settings.machine_price)
     given_up = frozenset(event.key for event in study.events if event.what == "eliminated")
     return Outcome(found, tried, crossings(found), given_up, study.events[-1].spent if study.events else 0.0)

@@ -293,11 +293,11 @@ def head(options: argparse.Namespace, prices: dict[str, tuple[float, ...]]) -> s
         f"Made by `{command}` from the recorded answers in `replay/`, over {options.splits} random splits of each set: {roles}.",
         f"Dollars a million tokens, prompt and completion: {asked}{source}.",
         "Tokens are estimated at four characters each, an MMLU answer as one. A *cascade* asks Mixtral first and always pays for it; a *router* sees",
-        "the question alone and asks one of the two. Scores are logistic regressions on TF-IDF and a handful of counts: of P(Mixtral is right); of the",
-        "*gain*, P(only GPT-4 is right) − P(only Mixtral is); or of the gain over the dollars that asking GPT-4 should cost. Each set's headline is its",
-        "first method's. A saving is a share of what always asking GPT-4 costs. Its interval holds every share handed on at which a loss of exactly the",
-        "limit lies within the loss's own 95 % bootstrap interval over questions, each averaged over the splits that did not fit on it, so more splits do",
-        "not narrow it.\n",
+        "the question alone and asks one of the two. Scores are logistic regressions on TF-IDF and a handful of counts: of P(Mixtral is right); of",
+        "the *gain*, P(only GPT-4 is right) − P(only Mixtral is); or of the gain over the dollars that asking GPT-4 should cost. Each set's headline",
+        "is its first method's. A saving is a share of what always asking GPT-4 costs. Its interval holds every share handed on at which a loss of",
+        "exactly the limit lies within the loss's own 95 % bootstrap interval over questions, each averaged over the splits that did not fit on it,",
+        "so more splits do not narrow it.\n",
     ]
     if NOTES.is_file():
         lines.append(NOTES.read_text(encoding="utf-8"))

@@ -52,7 +52,7 @@ def test_everything_starts_small_and_all_labels_come_before_what_lies_between(cl
 
 
 def test_a_hopeless_prompt_is_given_up_before_it_sees_a_certify_row(clear: World, tmp_path: Path) -> None:
-    study, records = run(clear, tmp_path)
+    _, records = run(clear, tmp_path)
     gone = [r for r in records if r.status == "eliminated"]
     assert {r.family for r in gone} & {"prompting"}
     assert all("given up" in r.error and "select rows" in r.error for r in gone)
@@ -78,7 +78,7 @@ def test_an_approach_that_learns_is_never_given_up_on_few_labels(tmp_path: Path)
 def test_the_same_answers_lead_to_the_same_allocation_and_a_resumed_study_spends_nothing_more(clear: World, tmp_path: Path) -> None:
     budget = 0.3 * clear.exhaustive_usd(3)
     first, records = run(clear, tmp_path / "a", budget)
-    second, again = run(clear, tmp_path / "b", budget)
+    second, _ = run(clear, tmp_path / "b", budget)
     assert first.events == second.events
     resumed, taken_up = run(clear, tmp_path / "a", budget)
     assert resumed.events == first.events

@@ -82,7 +82,7 @@ def trained(*names: str, rows: int = 48) -> list[Solver]:
 
 
 def test_unsure_rows_go_on_and_each_answer_says_which_stage_gave_it() -> None:
-    first = script(a=sure("food", 0.9, "wrote a"), b=sure("food", 0.4), c=Prediction(Unparsed("?", "names no label")), d=Prediction("food", None, "free"))
+    first = script(a=sure("food", 0.9, "wrote a"), b=sure("food", 0.4), c=Prediction(Unparsed("?", "unread")), d=Prediction("food", None, "free"))
     second = script(a=sure("animals", 1.0), b=sure("weather", 0.9), c=sure("weather", 0.5), d=sure("weather", 0.95))
     third = script(other=Prediction("animals", None, "at last"))
     solver = compose([first, second, third], [0.8, 0.9])

@@ -67,7 +67,8 @@ def crossing(c: np.ndarray) -> np.ndarray:
     return 0.75 + 0.5 * (c - 0.75)
 
 
-WORLDS: list[tuple[Draw, Truth]] = [(middling, calibrated), (confident, hot), (middling, shifted), (middling, crossing), (votes, shifted), (confident, calibrated)]
+WORLDS: list[tuple[Draw, Truth]] = [(middling, calibrated), (confident, hot), (middling, shifted)]
+WORLDS += [(middling, crossing), (votes, shifted), (confident, calibrated)]
 
 
 def study(draw: Draw, truth: Truth, n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -156,7 +156,7 @@ def test_prompts_start_on_few_rows_and_go_on_to_all_where_the_budget_lasts(tmp_p
         records = Study(toy(), plan, parse_budget(budget), tmp_path, ModelPool(), 0.1).run()
         return len(answers_of(tmp_path / "journal.sqlite", records)[records[0].key])
 
-    assert [prompted(8, "20calls"), prompted(20, "45calls"), prompted(8, "100calls")] == [8, 20, 40]
+    assert [prompted(8, "20calls"), prompted(20, "45calls"), prompted(8, "200calls")] == [8, 20, 40]
 
 
 def test_two_processes_cannot_share_a_folder(tmp_path: Path) -> None:

@@ -200,7 +200,8 @@ def _labels_of(stage: str, available: int) -> int:
 
 def _check(thresholds: Sequence[float], between: int) -> None:
     if thresholds and len(thresholds) != between:
-        raise ApproachError(f"A cascade of {between + 1} stages needs one threshold after each stage but the last, {between} in all; {len(thresholds)} came.")
+        wanted = f"one threshold after each stage but the last, {between} in all"
+        raise ApproachError(f"A cascade of {between + 1} stages needs {wanted}; {len(thresholds)} came.")
     if strange := [t for t in thresholds if not 0 <= t <= 1]:
         raise ApproachError(f"A threshold is a confidence from 0 to 1; {strange[0]} came.")
 

@@ -26,7 +26,7 @@ def decide(
     max_cost_per_1k: Annotated[float | None, Option(help="Most dollars for 1,000 answers.")] = None,
     local_only: Annotated[bool, Option("--local-only", help="Never send a text to another machine.")] = False,
     machine_price: Annotated[float | None, Option(help="Dollars an hour for this machine; 0.10 by default.")] = None,
-    prompt_rows: Annotated[int | None, Option(help="Rows that a prompted trial answers at first; 160 by default.")] = None,
+    prompt_rows: Annotated[int | None, Option(help="Rows that a prompted trial answers at first; 80 by default.")] = None,
     seeds: Annotated[int | None, Option(help="Label draws and training seeds; 3 by default.")] = None,
     seed: Annotated[int | None, Option(help="The first seed, 0 by default; it also decides the roles of rows.")] = None,
     exhaustive: Annotated[bool, Option("--exhaustive", help="No budget; prompted trials answer every row.")] = False,

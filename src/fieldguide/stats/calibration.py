@@ -54,7 +54,9 @@ def binned(confidence: np.ndarray, right: np.ndarray, bins: np.ndarray) -> tuple
     return rows, np.bincount(bins, confidence) / rows, np.bincount(bins, right) / rows
 
 
-def reliability_bins(confidence: np.ndarray, right: np.ndarray, bins: np.ndarray, level: float = 0.95) -> list[tuple[float, float, float, float, int]]:
+def reliability_bins(
+    confidence: np.ndarray, right: np.ndarray, bins: np.ndarray, level: float = 0.95
+) -> list[tuple[float, float, float, float, int]]:
     """(mean confidence, accuracy, Wilson low, Wilson high, rows) of each bin: a reliability diagram."""
     table = zip(*(column.tolist() for column in binned(confidence, right, bins)), strict=True)
     return [(mean, share, *wilson(share * rows, rows, level), rows) for rows, mean, share in table]

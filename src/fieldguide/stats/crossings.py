@@ -35,7 +35,8 @@ def switches(n: np.ndarray, difference: np.ndarray, replicates: np.ndarray, leve
     A lead is seen where 90 % of the replicates agree on its sign; between two opposite leads the curves cross. There n* is the
     place at which changing over loses least, the minimum of the integral of the difference: the one root where there is one, and
     a single number still where noise makes a replicate touch zero three times. The interval holds the percentiles of that place
-    in the replicates. A crossing nearer to an end of the grid than noise can tell from none is not given.
+    in the replicates. A crossing that noise cannot tell from none, near an end of the grid, is not given, nor is one of which the
+    interval is open at both ends.
     """
     found = []
     leads = _leads(difference, replicates)
@@ -45,7 +46,7 @@ def switches(n: np.ndarray, difference: np.ndarray, replicates: np.ndarray, leve
         place = int(_change(-leader * difference[None, window])[0]) + start
         drawn = _change(-leader * replicates[:, window]) + start
         low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], method="inverted_cdf")
-        if start < place < stop:
+        if start < place < stop and (low > 0 or high < len(n) - 1):
             found.append(Switch(leader < 0, float(n[place]), float(n[low]) if low > 0 else None, float(n[high]) if high < len(n) - 1 else None))
     return tuple(found)
 

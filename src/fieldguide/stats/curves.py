@@ -20,8 +20,8 @@ from fieldguide.stats.intervals import quantile
 
 FORMS = ("power law", "exponential", "isotonic")
 """a − b n^(−c), the form with most support in theory and practice (Viering & Loog 2023, IEEE TPAMI 45:7799–7819, arXiv:2103.10948,
-section 4; Hestness et al. 2017, arXiv:1712.00409); a − b exp(−c n), one of those that Domhan et al. 2015 (IJCAI) and Mohr et al. 2022
-(LCDB, ECML PKDD) compare, in n since in log n it would be the power law again; and a rising staircase joined by lines on log n."""
+section 4; Hestness et al. 2017, arXiv:1712.00409); a − b exp(−c n), which Mohr et al. 2022 (LCDB, ECML PKDD) and, with one exponent
+more, Domhan et al. 2015 (IJCAI) compare, in n since in log n it would be the power law again; and a rising staircase on log n."""
 LEAST = 3
 """Counts that a fit needs."""
 EXPONENT, SPREAD = 0.3, 1.0
@@ -196,8 +196,8 @@ class Reading(NamedTuple):
 def read(points: Points) -> Reading:
     """The form of a curve of at least three counts, and what is odd about it.
 
-    Curves often start with a stretch near chance that follows no law (the small-data region of Hestness et al. 2017, Figure 6). So
-    where points stray from the form beyond noise, the smallest count is left out, as long as three remain.
+    Curves often start with a stretch near chance that follows no law (the "small data region" of Hestness et al. 2017). So where
+    points stray from the form beyond noise, the smallest count is left out, as long as three remain.
     """
     form, errors = choose(points)
     odd = oddity(form, points)

@@ -2,8 +2,8 @@
 
 Every approach starts small. First those that cost seconds, with every label count and seed, so that a small budget still sees
 whole learning curves; then, of those that prompt or tune a network, the smallest label count, then all labels, which the verdict
-is about, the more promising first; then further seeds, the counts between, and more rows for prompted approaches that were held
-to fewer.
+is about, the more promising first; then, for prompted approaches that were held to few rows, more of them, doubling each time; then
+further seeds, and last the label counts between.
 
 An approach is given up only on valid evidence from *select* rows, and where it would stand: a prompt at its label count, an
 approach that learns at all its labels, never at a small count, since learning curves cross. It goes if another approach, where
@@ -37,6 +37,8 @@ DEAR = frozenset({"prompting", "tuning"})
 """Families whose trials cost minutes where the others cost seconds."""
 DEARER = 1.5
 """From this ratio of computation or dollars a row an approach counts as dearer than another."""
+ENOUGH_ROWS = 400
+"""Rows up to which a prompted approach's first seed is given more rows before anything gets a second seed."""
 LEAST_ROWS = 16
 """Select rows before anything is given up."""
 
@@ -57,15 +59,16 @@ class Allocation:
         self._place = {row: i for i, row in enumerate(self.plan.rows[0])}
         self._stands: dict[str, int] = {}  # approach key → the label count at which it would stand
         self._smallest: dict[str, int] = {}
-        self._planned: dict[str, int] = {}  # approach key → select rows that it was to answer at first: what the bets aim at
+        self._rows: dict[str, int] = {}  # trial key → rows that it is to answer at first
         for trial in self.plan.trials:
             key = trial.approach.key
             self._stands[key] = max(self._stands.get(key, 0), trial.n_labels)
             self._smallest[key] = min(self._smallest.get(key, trial.n_labels), trial.n_labels)
-            self._planned[key] = len(trial.select_ids)
+            self._rows[trial.key] = len(trial.row_ids)
         self._first_seed = min((trial.seed for trial in self.plan.trials), default=0)
         self._scores: dict[str, np.ndarray] = {}  # approach key → (select rows,) scores where it stands, nan where not answered
         self._early: dict[str, float] = {}  # approach key → mean score at the largest label count seen
+        self._reached: dict[str, int] = {}  # approach key → rows that a trial of it has answered where it stands
         self._costs: dict[str, tuple[float, float]] = {}  # approach key → (dollars, FLOPs) a row
         self._titles = {trial.approach.key: _called(trial) for trial in self.plan.trials}
         rivals = {key for key in self._stands if not self._trivial(key)}
@@ -73,22 +76,30 @@ class Allocation:
 
     # What to try.
 
-    def next(self, left: Sequence[Trial]) -> Trial | None:
-        """The trial to run next of those that are left; None where there is none. `left` stays in the plan's order."""
-        return min(left, key=self._turn, default=None)
+    def next(self, left: Sequence[Trial]) -> Trial:
+        """The trial to run next of those that are left, at least one."""
+        return min(left, key=self._turn)
 
-    def _turn(self, trial: Trial) -> tuple[int, float, int, int]:
-        """When a trial has its turn: smaller comes first."""
-        key = trial.approach.key
-        first, stands = trial.seed == self._first_seed, trial.n_labels == self._stands[key]
-        if trial.approach.family not in DEAR:
-            return 0, trial.seed, trial.n_labels, 0
-        if first and trial.n_labels == self._smallest[key]:
-            return 1, 0.0, 0, 0
+    def _turn(self, trial: Trial) -> tuple[int, float, int]:
+        """When a trial has its turn: smaller comes first, and what is equal stays in order."""
+        key, rows = trial.approach.key, len(trial.row_ids)
+        first, stands, wider = trial.seed == self._first_seed, trial.n_labels == self._stands[key], rows > self._rows[trial.key]
         promise = -self._early.get(key, 0.0)
+        if trial.approach.family not in DEAR:
+            return 0, trial.seed, trial.n_labels
+        if wider:
+            return (3 if first and rows <= ENOUGH_ROWS else 5), rows, 0
+        if first and trial.n_labels == self._smallest[key]:
+            return 1, 0.0, 0
         if stands:
-            return (2, promise, 0, 0) if first else (3, trial.seed, 0, 0)
-        return (4, promise, trial.n_labels, 0) if first else (5, trial.seed, trial.n_labels, 0)
+            return (2, promise, 0) if first else (4, trial.seed, 0)
+        return (6, promise, trial.n_labels) if first else (7, trial.seed, trial.n_labels)
+
+    def sized(self, trial: Trial) -> Trial:
+        """The trial on as many rows as its approach has answered already with the first seed, so that seeds can be compared."""
+        while len(trial.row_ids) < self._reached.get(trial.approach.key, 0) and (wider := self.plan.widened(trial)):
+            trial = wider
+        return trial
 
     def spared(self, trial: Trial) -> str | None:
         """Why a trial need not run any more, in a sentence; None if it may still change the verdict."""
@@ -101,6 +112,8 @@ class Allocation:
         scores = self._scored(answers)
         if not len(scores) or self._trivial(key := trial.approach.key):
             return
+        if trial.n_labels == self._stands[key]:
+            self._reached[key] = max(self._reached.get(key, 0), len(trial.row_ids))
         self._early[key] = float(np.nanmean(scores)) if not np.isnan(scores).all() else 0.0
         if trial.seed != self._first_seed or trial.n_labels != self._stands[key]:
             return
@@ -126,7 +139,7 @@ class Allocation:
             if rival == key or both.sum() < LEAST_ROWS:
                 continue
             d = (theirs - scores)[both]
-            game = {"low": -1.0, "high": 1.0, "rows": min(self._planned[key], self._planned[rival])}
+            game = {"low": -1.0, "high": 1.0, "rows": len(self._place)}
             if not self._beaten(d, 0.0, game):
                 continue
             dearer = _dearer(cost, self._costs[rival])
@@ -139,7 +152,7 @@ class Allocation:
 
     def _beaten(self, d: np.ndarray, by: float, game: Mapping[str, Any]) -> bool:
         """Whether a rival's lead d, row by row, is shown to be more than `by` on average."""
-        if d.sum() < -log(1 - self._level):  # no fixed bet could have won enough, so it is not worth playing
+        if d.sum() < -log(1 - self._level):  # no fixed bet could have won enough: giving nothing up is always valid
             return False
         return bool(sequences.e_value(d, by, level=self._level, **game).max() >= 1 / (1 - self._level))
 

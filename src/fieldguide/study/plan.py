@@ -32,12 +32,13 @@ class Plan:
     """All select, calibrate and certify rows, each in the order that every approach shares."""
     spec: TaskSpec | None = None
 
-    def widened(self, trial: Trial) -> Trial:
-        """The same trial on every row there is: itself, where it was not held to fewer, or where its approach stands on more labels."""
-        select, calibrate, certify = self.rows
+    def widened(self, trial: Trial) -> Trial | None:
+        """The same trial on twice the rows; None where it answers all there are, or its approach stands on more labels."""
+        asked = (trial.select_ids, trial.calibrate_ids, trial.certify_ids)
         most = max(each.n_labels for each in self.trials if each.approach == trial.approach)
-        if self.spec is None or trial.n_labels < most or len(trial.row_ids) >= len(select) + len(calibrate) + len(certify):
-            return trial
+        if self.spec is None or trial.n_labels < most or all(len(own) >= len(every) for own, every in zip(asked, self.rows, strict=True)):
+            return None
+        select, calibrate, certify = (every[: 2 * len(own)] for own, every in zip(asked, self.rows, strict=True))
         calls = _calls(trial.approach, trial.n_labels, self.spec, select, calibrate, certify)
         return replace(trial, select_ids=select, calibrate_ids=calibrate, certify_ids=certify, calls=calls)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -80,32 +80,27 @@ class Study:
                 store.close()
 
     def _walk(self, journal: Journal) -> list[TrialRecord]:
-        """Every trial of the plan, then those on fewer rows once more on all of them, one after another as the allocation says."""
+        """Every trial of the plan, one after another as the allocation says; one that was held to fewer rows may come again with more."""
         records: dict[str, TrialRecord] = {}
-        for trials in (self.plan.trials, self._wider(records)):
-            left = {trial.key: trial for trial in trials}
-            while trial := self._allocation.next(list(left.values())):
-                del left[trial.key]
-                records[trial.key] = self._take(trial, journal, records, list(left.values()))
+        left = list(self.plan.trials)
+        while left:
+            left.remove(trial := self._allocation.next(left))
+            trial = self._allocation.sized(trial)
+            records[trial.key] = record = self._take(trial, journal, records.get(trial.key), left)
+            if record.status == "done" and (wider := self.plan.widened(trial)) and record.rows >= len(trial.row_ids):
+                left.append(wider)
         self.progress(Step("Reaching the verdict", len(records), len(records), 0.0))
         return [records[trial.key] for trial in self.plan.trials]
 
-    def _wider(self, records: Mapping[str, TrialRecord]) -> Iterator[Trial]:
-        """The trials that were held to fewer rows and are still in the running, on all rows."""
-        for trial in self.plan.trials:
-            wide = self.plan.widened(trial)
-            if wide is not trial and records[trial.key].status == "done" and not self._allocation.spared(trial):
-                yield wide
-
-    def _take(self, trial: Trial, journal: Journal, records: Mapping[str, TrialRecord], left: Sequence[Trial]) -> TrialRecord:
-        """One trial's turn: left out with the reason, or run; the record of it."""
-        before = records.get(trial.key)  # of the same trial on fewer rows
+    def _take(self, trial: Trial, journal: Journal, before: TrialRecord | None, left: Sequence[Trial]) -> TrialRecord:
+        """One trial's turn: left out with the reason, or run; the record of it, or `before`, its record on fewer rows, if that stays."""
         if why := self._allocation.spared(trial):
             return before or self._out(trial, "spared", why)
         record, answers = self._finished(trial, journal)
         if record is None and not self._ledger.affords(trial):
             return before or self._out(trial, "skipped", "The budget ended before this trial.")
-        self._step = Step(trial.label, len(records), len(records) + len(left) + 1, self._ledger.left_s([trial, *left]))
+        done = len(self.plan.trials) - len({t.key for t in left} - {trial.key})
+        self._step = Step(trial.label, done - 1, len(self.plan.trials), self._ledger.left_s([trial, *left]))
         self.progress(self._step)
         if record is None:
             record, answers = self._bench.attempt(trial, journal, self._ledger, self._allocation.outclassed, self._detail)
@@ -114,13 +109,17 @@ class Study:
         self._ledger.count(trial, record)
         self._log({"done": "tried"}.get(record.status, record.status), trial, record.error or f"It answered {len(trial.row_ids):,} rows.")
         if record.status in ("done", "eliminated"):
-            given_up = set(self._allocation.given_up)
-            self._allocation.saw(trial, answers)
-            for key in set(self._allocation.given_up) - given_up - ({trial.approach.key} if record.status == "eliminated" else set()):
-                self._log("eliminated", next(t for t in self.plan.trials if t.approach.key == key), self._allocation.given_up[key])
-        if record.status == "done":
-            self._prune(record, records.values())
+            self._take_in(trial, record, answers)
         return before if before and record.status != "done" else record
+
+    def _take_in(self, trial: Trial, record: TrialRecord, answers: dict[str, Prediction]) -> None:
+        """Let the allocation see what a trial answered; log whatever else is given up for it, and drop solvers that it makes idle."""
+        known = {*self._allocation.given_up, *([trial.approach.key] if record.status == "eliminated" else [])}
+        self._allocation.saw(trial, {row: answers[row] for row in trial.row_ids if row in answers})
+        for key in self._allocation.given_up.keys() - known:
+            self._log("eliminated", next(t for t in self.plan.trials if t.approach.key == key), self._allocation.given_up[key])
+        if record.status == "done":
+            self._prune(record)
 
     def _out(self, trial: Trial, status: str, why: str) -> TrialRecord:
         """The record of a trial that is not run."""
@@ -150,13 +149,14 @@ class Study:
     def _detail(self, message: str, done: float) -> None:
         self.progress(replace(self._step, detail=f"{message} {done:.0%}"))
 
-    def _prune(self, newest: TrialRecord, records: Iterable[TrialRecord]) -> None:
-        """Drop solvers that cannot be handed over: of the same approach, those on fewer labels than its largest trial that is done."""
-        own = [record for record in (*records, newest) if record.approach == newest.approach and record.status == "done"]
-        most = max(record.n_labels for record in own)
-        for record in own:
-            if record.n_labels < most:
-                shutil.rmtree(self._bench.home(record.key), ignore_errors=True)
+    def _prune(self, newest: TrialRecord) -> None:
+        """Drop solvers that cannot be handed over: of the same approach, those on fewer labels than a trial that is done."""
+        own = [trial for trial in self.plan.trials if trial.approach.to_json() == newest.approach]
+        kept = [trial.n_labels for trial in own if self._bench.home(trial.key).is_dir()]
+        most = max([newest.n_labels, *kept])
+        for trial in own:
+            if trial.n_labels < most:
+                shutil.rmtree(self._bench.home(trial.key), ignore_errors=True)
 
 
 @contextmanager

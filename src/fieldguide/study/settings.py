@@ -38,8 +38,8 @@ class Settings:
     """Points (hundredths of the metric) that the recommended approach may lose against the best."""
     models: tuple[str, ...] = ()
     approaches: tuple[str, ...] = ()
-    prompt_rows: int = 160
-    """Rows that a prompted trial answers at first; all of them where the approach stays in the running and the budget lasts."""
+    prompt_rows: int = 80
+    """Rows that a prompted trial answers at first; twice as many again and again while the approach is in the running and the budget lasts."""
     seeds: int = 3
     seed: int = 0
     exhaustive: bool = False

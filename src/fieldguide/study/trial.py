@@ -79,3 +79,5 @@ class TrialRecord:
     latencies_s: tuple[float, ...] = ()
     """Wall-clock seconds of single-row predictions, caches of earlier answers off."""
     trainable_parameters: int = 0
+    rows: int = 0
+    """Rows that it was to answer, where it is done."""

@@ -56,7 +56,7 @@ class Workbench:
                 answers = journal.answers(trial.key)
                 why = self._answer(trial, solver, answers, journal, ledger, outclassed, detail)
                 timed = () if why else trial.certify_ids[:LATENCY_ROWS]
-                record = self.blank(trial, "eliminated" if why else "done", why or "")
+                record = replace(self.blank(trial, "eliminated" if why else "done", why or ""), rows=0 if why else len(trial.row_ids))
                 return self._measured(record, solver, answers, journal.answer_seconds(trial.key), timed), answers
             except BudgetSpent:
                 seconds = time.perf_counter() - began

@@ -29,7 +29,7 @@ LEAD = 0.01
 CHEAPER = 1.5
 """The small one must cost so many times less a row."""
 SHOWN = quantile(0.95)
-"""Standard errors on certify rows by which the cascade must be expected to lead the single approaches that cost no more: an even chance to show it."""
+"""Standard errors on certify rows by which it must be expected to lead the single approaches that cost no more: an even chance to show it."""
 LEAST_ROWS = 20
 """Calibrate rows that all trials of a pair must have answered."""
 MIXED = 200
@@ -67,11 +67,11 @@ class Candidate:
     pair: Pair
     threshold: float
     quality: float
-    """Expected from calibrate rows, on a footing that all approaches share."""
+    """Expected from select and calibrate rows, on a footing that all approaches share."""
     cost_per_1k_usd: float
     deferred: float
     planned: bool
-    """Whether certify rows should be able to certify the promise, with a standard error of the calibrate rows to spare."""
+    """Whether certify rows should bear out its promise, and that it is within tolerance of the best approach, with a standard error to spare."""
 
 
 class Bench:
@@ -79,6 +79,7 @@ class Bench:
 
     def __init__(self, evidence: Evidence, machine_price_usd_per_hour: float, routed: Mapping[str, Mapping[str, float]]) -> None:
         self.evidence, self.routed = evidence, routed
+        self.known = {**evidence.select_targets, **evidence.calibrate_targets}
         self.entries = [entry for entry in gather(evidence) if entry.cells and not entry.trivial and entry.first.family != "cascade"]
         self.costs = {entry.key: running(entry.cell, machine_price_usd_per_hour) for entry in self.entries}
         self.scores = cache(self._scores)
@@ -94,29 +95,33 @@ class Bench:
                     if pair and self._promising(pair):
                         yield pair
 
-    def candidates(self, pair: Pair, risk: Risk) -> Iterator[Candidate]:
-        """Thresholds at which the cascade pays and could be shown to be better than every single approach that costs no more.
+    def candidates(self, pair: Pair, risk: Risk, tolerance: float) -> Iterator[Candidate]:
+        """Thresholds at which the cascade pays, may be within tolerance of the best approach, and could be shown to lead the cheap ones.
 
-        It pays where it costs much less than its large stage, or is better than that by more than a standard error.
+        It pays where it costs much less than its large stage, or is better than that by more than a standard error; the cheap ones are
+        its small stage and every single approach that costs no more than it would.
         """
-        table = self.table(pair, self.evidence.calibrate_targets)
-        certify = len(self.table(pair, self.evidence.targets).ids)
+        table = self.table(pair, self.known)
+        n, certify = len(table.ids), max(len(self.table(pair, self.evidence.targets).ids), 1)
         cheap, dear = self.costs[pair.small.key].per_1k_usd, self.costs[pair.large.key].per_1k_usd
         singles = {key: np.array([own.get(row, np.nan) for row in table.ids]) for key, own in self.rows.items()}
+        best = max(self.levels, key=lambda key: self.levels[key])
+        ahead = 1 / sqrt(n) + quantile(1 - risk.delta) / sqrt(certify)  # times a row's deviation: a margin that certify rows should not exceed
         for threshold in grid(table.sure):
             kept = table.sure >= threshold
             deferred = float(1 - kept.mean())
             cost = cheap * (1 - deferred if pair.routed else 1.0) + dear * deferred
             lost = (kept * (table.large - table.small)).mean(axis=0)  # (n,)
-            quality = self.levels[pair.large.key] - float(lost.mean())
-            scores = table.large.mean(axis=0) - lost
+            quality, scores = self.levels[pair.large.key] - float(lost.mean()), table.large.mean(axis=0) - lost
+            behind = self.levels[best] - quality
+            pays = cost * CHEAPER <= dear or lost.mean() < -lost.std() / sqrt(n)
             rivals = [key for key in singles if key == pair.small.key or self.costs[key].per_1k_usd <= cost]
-            pays = cost * CHEAPER <= dear or lost.mean() < -lost.std() / sqrt(lost.size)
-            if pays and all(quality - self.levels[key] > SHOWN * _spread_of(scores - singles[key]) / sqrt(max(certify, 1)) for key in rivals):
+            shown = all(quality - self.levels[key] > SHOWN * _spread_of(scores - singles[key]) / sqrt(certify) for key in rivals)
+            if pays and shown and behind <= tolerance:
                 losses = risk.losses(kept, table.small, table.large).mean(axis=0)
-                margin = losses.std() * (1 / sqrt(losses.size) + quantile(1 - risk.delta) / sqrt(max(certify, 1)))
-                planned = losses.mean() + margin <= risk.alpha
-                yield Candidate(pair, float(threshold), quality, cost, deferred, bool(planned))
+                kept_promise = losses.mean() + ahead * losses.std() <= risk.alpha
+                near = behind + ahead * _spread_of(scores - singles[best]) <= tolerance
+                yield Candidate(pair, float(threshold), quality, cost, deferred, bool(kept_promise and near))
 
     def table(self, pair: Pair, targets: Mapping[str, Any]) -> Table:
         """What the pair said on those of these rows that all its trials answered."""
@@ -153,7 +158,7 @@ class Bench:
         return (*_spread(small, MIXED - handed), *_spread(both, handed))
 
     def running(self, candidate: Candidate) -> Running:
-        """Running costs to expect, from calibrate rows."""
+        """Running costs to expect."""
         pair = candidate.pair
         times = [s for i in range(len(pair.trials)) for s in self.latencies(pair, i, candidate.deferred)]
         p50, p95 = np.quantile(times, [0.5, 0.95]).tolist() if times else (None, None)
@@ -169,24 +174,23 @@ class Bench:
         return Pair(small, large, trials, not all(self.evidence.confidences.get(first.key) for _, first, _ in trials))
 
     def _promising(self, pair: Pair) -> bool:
-        seen = self.table(pair, {**self.evidence.select_targets, **self.evidence.calibrate_targets})
-        enough = self.table(pair, self.evidence.calibrate_targets).small.shape[1] >= LEAST_ROWS
+        seen = self.table(pair, self.known)
+        enough = len(self.table(pair, self.evidence.calibrate_targets).ids) >= LEAST_ROWS
         return enough and float((seen.large - seen.small).mean()) > LEAD
 
     def _scores(self, trial: str) -> dict[str, float]:
         """Row id → row score of one trial, on all rows that it answered; being right, where the metric is no mean over rows."""
         per_row = metric(self.evidence.metric).per_row or correct
-        targets = {**self.evidence.select_targets, **self.evidence.calibrate_targets, **self.evidence.targets}
+        targets = {**self.known, **self.evidence.targets}
         given = {row: value for row, value in self.evidence.answers[trial].items() if row in targets}
         return dict(zip(given, per_row([targets[row] for row in given], list(given.values())).tolist(), strict=True))
 
     def _rows(self) -> dict[str, dict[str, float]]:
         """Approach key → row id → row score, mean over seeds, on select and calibrate rows that all its trials answered."""
-        known = (*self.evidence.select_targets, *self.evidence.calibrate_targets)
         found: dict[str, dict[str, float]] = {}
         for entry in self.entries:
             trials = [self.scores(record.key) for record in entry.cell.records]
-            own = {row: sum(t[row] for t in trials) / len(trials) for row in known if all(row in t for t in trials)}
+            own = {row: sum(t[row] for t in trials) / len(trials) for row in self.known if all(row in t for t in trials)}
             if own:
                 found[entry.key] = own
         return found

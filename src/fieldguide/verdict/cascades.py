@@ -1,6 +1,6 @@
 """Cascades from a finished study: small first, large when unsure, put together from answers that are recorded already.
 
-Pair and threshold are chosen on *select* and *calibrate* rows; the one threshold that was chosen is then held against its promise on
+Pair and threshold are chosen on *select* and *calibrate* rows alone; the one threshold that was chosen is then held against its promise on
 *certify* rows. A synthetic trial record with its answers goes through the same comparison as any approach, and the cascade is
 recommended only if it is shown to be better than every single approach that costs no more.
 """
@@ -33,10 +33,11 @@ def with_cascades(
 ) -> tuple[Evidence, tuple[Cascade, ...]]:  # fmt: skip
     """The evidence with at most two promising cascades as trials of their own, and what is to be said of each.
 
-    One is the cheapest for which certify rows should be able to certify `risk` (unless given: that it stays within `tolerance` of its
-    large stage), or else the one expected to be best; the other, where the first falls short of that one, that one. Each takes part in the comparison and so widens the bounds of all the others
-    a little: none is tried that could hardly earn its place. `limits` leave out what would break them. `routed` gives, for trials whose answers have no probability, a
-    router's: trial key → row id → probability that the row can be kept.
+    One is the cheapest for which certify rows should bear out `risk` (unless given: that it stays within `tolerance` of its large stage),
+    and that it is within `tolerance` of the best approach, or else the one expected to be best; the other, where the first falls short
+    of that one, is that one. Each takes part in the comparison and so widens the bounds of all the others a little: none is tried that
+    could hardly earn its place. `limits` leave out what would break them. `routed` gives, for trials whose answers have no probability,
+    a router's: trial key → row id → probability that the row can be kept.
     """
     risk, bench = risk or Risk("worse", tolerance), Bench(evidence, machine_price_usd_per_hour, routed or {})
     pairs = list(bench.pairs())
@@ -109,9 +110,8 @@ class _Synthetic:
 
 
 def _chosen(bench: Bench, pairs: Sequence[Pair], risk: Risk, tolerance: float, limits: Constraints) -> list[Candidate]:
-    """Of those within tolerance of the best approach, the cheapest that should keep its promise; and the best, if that one falls short of it."""
-    floor = max(bench.levels.values()) - tolerance
-    able = [c for pair in pairs for c in bench.candidates(pair, risk) if c.quality >= floor and not _objections(bench, c, limits)]
+    """The cheapest that should keep its promise, or else the best; and the best, where the cheapest falls short of it."""
+    able = [c for pair in pairs for c in bench.candidates(pair, risk, tolerance) if not _objections(bench, c, limits)]
     if not able:
         return []
     best = min(able, key=lambda c: (-c.quality, c.cost_per_1k_usd))
@@ -170,8 +170,8 @@ def _said(bench: Bench, candidate: Candidate, record: TrialRecord, risk: Risk) -
 def _none(pair: Pair, tolerance: float) -> Cascade:
     """What is said where no threshold is worth a try."""
     reason = (
-        f"Handing the unsure rows of {called(pair.small)} on to {called(pair.large)} was considered: on calibrate rows no threshold came within "
-        f"{points(tolerance)} of the best approach and led every single approach that costs no more by enough to show it."
+        f"Handing the unsure rows of {called(pair.small)} on to {called(pair.large)} was considered: on select and calibrate rows no "
+        f"threshold came within {points(tolerance)} of the best approach and led every single approach that costs no more by enough to show it."
     )
     risk = "No threshold was worth certifying."
     return Cascade("", (pair.small.key, pair.large.key), (), 1.0, False, risk, False, reason)

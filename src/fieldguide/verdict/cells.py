@@ -106,12 +106,15 @@ def cells_of(
 ) -> tuple[Cell, ...]:
     """The trials of one approach with this status as cells by label count, on the rows that `order` numbers."""
     by_count: dict[int, list[TrialRecord]] = {}
+    asked = {record.key: {row for row in answers.get(record.key, ()) if row in order} for record in records}
     for record in sorted(records, key=lambda r: (r.n_labels, r.seed)):
-        if record.status == status and any(row in order for row in answers.get(record.key, ())):
+        if record.status == status and asked[record.key]:
             by_count.setdefault(record.n_labels, []).append(record)
     cells = []
     for count, done in by_count.items():
-        shared = set.intersection(*({row for row in answers[record.key] if row in order} for record in done))
+        widest = max(len(asked[record.key]) for record in done)
+        done = [record for record in done if 2 * len(asked[record.key]) > widest]  # rows tell more than a seed on half of them
+        shared = set.intersection(*(asked[record.key] for record in done))
         if shared:
             ids = sorted(shared, key=lambda row: order[row])
             values = tuple(tuple(answers[record.key][row] for row in ids) for record in done)

@@ -18,7 +18,7 @@ different rows are compared on the rows that both answered, and share the error 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,12 +63,15 @@ class Comparison:
     """The level of each single bound; where they differ, the highest."""
 
 
-def compare(ruler: Ruler, name: str, cells: Sequence[Cell], feasible: Sequence[str], level: float = LEVEL) -> Comparison:
+def compare(
+    ruler: Ruler, name: str, cells: Sequence[Cell], feasible: Sequence[str], level: float = LEVEL, ranks: Mapping[str, float] | None = None
+) -> Comparison:
     """Compare cells (one an approach) on the metric called `name`; only approaches whose key is in `feasible` can be the best.
 
-    `level` is that of all bounds at once. Of equal estimates the one from more rows comes first, then the one that was planned first.
+    `level` is that of all bounds at once. `ranks` (key → estimate) say who is best, if not the cells themselves: the bounds hold
+    whichever approach is picked. Of equal estimates the one from more rows comes first, then the one that was planned first.
     """
-    ranks, rows = ranking(ruler, name, cells), {cell.key: len(cell.rows) for cell in cells}
+    ranks, rows = ranks or ranking(ruler, name, cells), {cell.key: len(cell.rows) for cell in cells}
     order = tuple(sorted(ranks, key=lambda key: (-round(ranks[key], 9), -rows[key])))
     able = {cell.key: cell for cell in cells if cell.key in feasible}
     if not able:

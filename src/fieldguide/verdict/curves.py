@@ -9,7 +9,7 @@ from zlib import crc32
 
 import numpy as np
 
-from fieldguide.stats.crossings import Switch, sure_from, switches
+from fieldguide.stats.crossings import SURE, Switch, sure_from, switches
 from fieldguide.stats.curves import LEAST, Points, Reading, draw_variance, fit, read, through, with_draws
 from fieldguide.stats.variance import split
 from fieldguide.verdict.cells import Cell, Entry
@@ -224,7 +224,7 @@ def _apart(first: Entry, second: Entry, n: np.ndarray, gap: np.ndarray) -> Cross
     """The record of a pair that is not seen to cross."""
     ahead = (gap[1:] > 0).mean(axis=0)
     low, high = round(n[0]), count(round(n[-1]), "label")
-    sure = {leader: bool((share >= 0.9).all()) for leader, share in ((second, ahead), (first, 1 - ahead))}
+    sure = {leader: bool((share >= SURE).all()) for leader, share in ((second, ahead), (first, 1 - ahead))}
     leader = next((entry for entry, holds in sure.items() if holds), None)
     if leader is not None:
         text = f"From {low:,} to {high}, {called(leader)} is ahead of {called(second if leader is first else first)} throughout, so the two are not seen to cross."
@@ -235,9 +235,9 @@ def _apart(first: Entry, second: Entry, n: np.ndarray, gap: np.ndarray) -> Cross
 
 def between(low: float | None, high: float | None) -> str:
     """The interval of an n* in words; an end that lies outside the range is left open."""
-    if low is None or high is None:
-        return f"n* at least {roughly(round(low))}" if low is not None else f"n* at most {roughly(round(high))}" if high is not None else "n* anywhere in that range"
-    return f"n* between {roughly(round(low))} and {roughly(round(high))}"
+    if low is not None and high is not None:
+        return f"n* between {roughly(round(low))} and {roughly(round(high))}"
+    return f"n* at least {roughly(round(low))}" if low is not None else f"n* at most {roughly(round(high))}" if high is not None else "n* unknown"
 
 
 def _labels(n: float) -> str:

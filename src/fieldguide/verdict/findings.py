@@ -9,8 +9,8 @@ from fieldguide.stats.paired import simultaneous_level
 from fieldguide.stats.power import rows_to_bound
 from fieldguide.study.allocate import ERROR
 from fieldguide.verdict.cascades import earns_its_place
-from fieldguide.verdict.cells import Entry, gather
-from fieldguide.verdict.compare import Comparison, compare
+from fieldguide.verdict.cells import Entry, cells_of, gather
+from fieldguide.verdict.compare import Comparison, compare, ranking
 from fieldguide.verdict.evidence import Evidence
 from fieldguide.verdict.feasible import Running, objections, running
 from fieldguide.verdict.measure import LEVEL, Ruler
@@ -75,7 +75,7 @@ def find(evidence: Evidence, tolerance: float, constraints: Constraints, machine
             against[key].append("it is not shown to be better than every single approach that costs no more")
     feasible = [key for key, entry in measured.items() if not against[key] and not entry.trivial]
     level = LEVEL if not any(event.what == "eliminated" for event in evidence.events) else LEVEL + ERROR
-    comparison = compare(ruler, evidence.metric, [entry.cell for entry in measured.values()], feasible, level)
+    comparison = compare(ruler, evidence.metric, [entry.cell for entry in measured.values()], feasible, level, _ranks(evidence, measured))
     bounded = [key for key, loss in comparison.losses.items() if loss.high <= tolerance]
     recommended = _cheapest(bounded, costs, comparison.order) if bounded else comparison.best
     settle = None if bounded or not comparison.best else _rows_to_settle(ruler, evidence.metric, measured, comparison, tolerance)
@@ -85,6 +85,21 @@ def find(evidence: Evidence, tolerance: float, constraints: Constraints, machine
         evidence, ruler, tuple(entries), tolerance, constraints, costs, against, comparison, recommended, bool(bounded),
         _caveat(recommended, beats, short), settle, machine_price_usd_per_hour, level, beats,
     )  # fmt: skip
+
+
+def _ranks(evidence: Evidence, measured: Mapping[str, Entry]) -> dict[str, float]:
+    """Key → quality on *select*, *calibrate* and *certify* rows together: who is best is a guess, and more rows make a better one.
+
+    A cascade's threshold was fitted on calibrate rows, so for it they do not count; it is placed by its difference on the others.
+    """
+    targets = {**evidence.select_targets, **evidence.calibrate_targets, **evidence.targets}
+    places = {row: i for i, row in enumerate(targets)}
+    unseen = {row: i for row, i in places.items() if row not in evidence.calibrate_targets}
+    cells = [
+        cells_of(key, entry.cell.records, evidence.answers, unseen if entry.first.family == "cascade" else places)[-1]
+        for key, entry in measured.items()
+    ]
+    return ranking(Ruler(tuple(targets.values())), evidence.metric, cells)
 
 
 def _caveat(recommended: str | None, beats: Mapping[str, bool] | None, short: Sequence[Entry]) -> str:

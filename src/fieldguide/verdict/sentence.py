@@ -86,9 +86,9 @@ def crossing(found: Findings, known: Sequence[Crossing] | None = None) -> str:
             back = next((other for other in known if (other.first, other.second) == (each.second, each.first) and (other.n_star or 0) > each.n_star), None)
             tail = f", and above about {roughly(round(back.n_star or 0))} {below} again" if back else ""
             return f"Below about {roughly(round(each.n_star))} labels {below}, above that {above} ({between(each.low, each.high)}){tail}."
-    entries = [entry for entry in found.measured.values() if not entry.trivial]
-    untrained = [entry for entry in entries if entry.first.family == "prompting" or not entry.cell.n_labels]
-    trained = [entry for entry in entries if entry not in untrained]
+    entries = [entry for entry in found.measured.values() if not entry.trivial and entry.first.family != "cascade"]
+    untrained = [entry for entry in entries if not trains(entry)]
+    trained = [entry for entry in entries if trains(entry)]
     counts = sorted({cell.n_labels for entry in trained for cell in entry.cells})
     if not untrained or len(counts) < 2:
         return ""
