@@ -10,7 +10,7 @@ import pytest
 
 from fieldguide.approaches.approach import Approach, make
 from fieldguide.models.pool import ModelPool
-from fieldguide.registry import names
+from fieldguide.registry import names, resolve
 from fieldguide.testing import check_approach, toy_pair_task
 
 NEEDS_WEIGHTS = {"fine-tune"}
@@ -45,13 +45,17 @@ def needs_package(approach: Approach) -> None:
             pytest.skip(f"the package with the weights of {reference} is not installed (requirements-weights.txt)")
 
 
-@pytest.mark.parametrize("name", [name for name in names("approach") if name not in NEEDS_WEIGHTS])
+ALONE = [name for name in names("approach") if name not in NEEDS_WEIGHTS and not resolve("approach", name).composed]
+"""Approaches that a study tries by themselves; tests/test_cascade.py holds the others to the contract."""
+
+
+@pytest.mark.parametrize("name", ALONE)
 def test_contract_on_fake(name: str, models: ModelPool) -> None:
     outcome = check_approach(on_fake(name), models=models)
     assert set(outcome.values()) - {"passed"} <= {f"excepted: {reason}" for reason in make(name).contract_exceptions.values()}
 
 
-@pytest.mark.parametrize("name", [name for name in names("approach") if name not in NEEDS_WEIGHTS and not on_fake(name).unsuited(toy_pair_task().spec)])
+@pytest.mark.parametrize("name", [name for name in ALONE if not on_fake(name).unsuited(toy_pair_task().spec)])
 def test_contract_on_pairs(name: str, models: ModelPool) -> None:
     check_approach(on_fake(name), task=toy_pair_task(), models=models)
 

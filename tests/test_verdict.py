@@ -270,9 +270,9 @@ def test_prompted_rows_are_paired_on_what_both_answered():
 
 def test_crossing_is_said_where_an_untrained_approach_leads_small_and_training_large():
     world = World().add("few-shot", {16: 0.7, 64: 0.72}, family="prompting", rows=75).add("linear-probe", {16: 0.4, 64: 0.85, 1024: 0.95})
-    assert "In these trials few shot led up to 16 labels; training led from 64." in world.verdict().sentence
+    assert "Below about 33 labels prompt, above that train (n* between 27 and 47)." in world.verdict().sentence
     world.add("label-names", {0: 0.9})
-    assert "label names led up to 64 labels; training led from 1,024." in world.verdict().sentence
+    assert "Below about 200 labels use label names, above that train (n* between 60 and 410)." in world.verdict().sentence
     assert "led up to" not in World().add("few-shot", {16: 0.3}, family="prompting").add("probe", {16: 0.5, 1024: 0.9}).verdict().sentence
 
 

@@ -92,5 +92,5 @@ def test_interval_of_a_cell_speaks_of_new_seeds_and_is_wider_for_them():
     assert several.method == "score interval over rows and new seeds"
     assert several.high - several.low > 3 * (single.high - single.low)
     other, pair = measured(apart((0.7, 0.9)))
-    assert other.estimate("accuracy", pair).method == "score interval over rows and new seeds (two seeds: wide)"
+    assert other.estimate("accuracy", pair).method == "score interval over rows, the two seeds as run"
     assert ruler.estimate("macro_f1", cell).method == "jackknife over rows and new seeds"

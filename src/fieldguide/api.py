@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from fieldguide import __version__
 from fieldguide.approaches.approach import Approach, Solver
-from fieldguide.approaches.cascade import compose
+from fieldguide.approaches.cascade import Cascade, compose
 from fieldguide.errors import RunError, UserError
 from fieldguide.models.pool import ModelPool
 from fieldguide.records import Inputs, Prediction, plain
@@ -189,13 +189,21 @@ def _hand_over(verdict: Verdict, study: Study) -> Verdict:
         fresh = study.folder / "winner.part"
         shutil.rmtree(fresh, ignore_errors=True)
         solvers = [study.solver(trial) for trial in trials]
-        solver = solvers[0] if len(solvers) == 1 else compose(solvers, handed["thresholds"])
+        solver = solvers[0] if len(solvers) == 1 else _composed(solvers, verdict)
         solver.save(fresh)
         (fresh / "trial.key").write_text(handed["trial"] + "\n")
         shutil.rmtree(winner, ignore_errors=True)
         fresh.rename(winner)
     shutil.rmtree(study.folder / "trials", ignore_errors=True)
     return replace(verdict, winner_folder="winner")
+
+
+def _composed(solvers: Sequence[Solver], verdict: Verdict) -> Solver:
+    """The stages of a recommended cascade as one solver, which carries the promise that it was certified for."""
+    approach = Approach.from_json(verdict.handed_over["approach"])
+    assert isinstance(approach, Cascade)
+    promise = next((each.risk for each in verdict.cascades if each.recommended and each.certified), "")
+    return compose(solvers, approach.thresholds, promise, approach=approach)
 
 
 def _settings(data: str, given: dict[str, Any]) -> Settings:

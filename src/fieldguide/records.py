@@ -55,12 +55,14 @@ class Usage:
     def split(self, parts: int) -> list[Usage]:
         """Equal shares, whole numbers kept whole, that sum to this usage (floats to rounding)."""
 
-        def share(value: float, i: int) -> float:
-            if isinstance(value, int):
-                return value // parts + (1 if i < value % parts else 0)
-            return value / parts
-
-        return [Usage(*(share(amount, i) for amount in _amounts(self))) for i in range(parts)]  # type: ignore[arg-type]
+        columns: list[list[Any]] = []
+        for amount in _amounts(self):
+            if isinstance(amount, int):
+                least, more = divmod(amount, parts)
+                columns.append([least + 1] * more + [least] * (parts - more))
+            else:
+                columns.append([amount / parts] * parts)
+        return [Usage(*amounts) for amounts in zip(*columns, strict=True)]
 
 
 AMOUNTS = tuple(f.name for f in dataclasses.fields(Usage))

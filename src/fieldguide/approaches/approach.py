@@ -190,7 +190,7 @@ class Solver(ABC):
             found = self._predict(rows)
         assert len(found) == len(rows), f"{type(self).__name__}._predict gave {len(found)} answers to {len(rows)} inputs"
         shares = meter.usage.split(len(rows))
-        return [dataclasses.replace(p, usage=share) for p, share in zip(found, shares, strict=True)]
+        return [Prediction(p.value, p.probabilities, p.text, share) for p, share in zip(found, shares, strict=True)]
 
     @abstractmethod
     def _predict(self, inputs: list[Inputs]) -> list[Prediction]:

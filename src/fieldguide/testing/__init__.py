@@ -15,12 +15,14 @@ _HOMES = {
     "check_approach": "check_approach",
     "check_model": "check_model",
     "larger_toy_task": "toys",
+    "make_world": "worlds",
     "toy_pair_spec": "toys",
     "toy_pair_task": "toys",
     "toy_pairs": "toys",
     "toy_rows": "toys",
     "toy_spec": "toys",
     "toy_task": "toys",
+    "worlds": "worlds",
 }
 
 __all__ = sorted(_HOMES)

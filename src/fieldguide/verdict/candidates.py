@@ -165,7 +165,7 @@ class Bench:
         return Running(p50, p95, candidate.cost_per_1k_usd)
 
     def _much_cheaper(self, small: Entry, large: Entry) -> bool:
-        return small is not large and self.costs[small.key].per_1k_usd * CHEAPER <= self.costs[large.key].per_1k_usd
+        return small is not large and 0 < self.costs[large.key].per_1k_usd >= CHEAPER * self.costs[small.key].per_1k_usd
 
     def _pair(self, small: Entry, large: Entry) -> Pair | None:
         trials = _by_seed(small.cell.records, large.cell.records)

@@ -59,6 +59,8 @@ class Comparison:
     best: str | None
     losses: dict[str, Loss]
     order: tuple[str, ...]
+    ranks: Mapping[str, float]
+    """Key → the estimate that `order` and `best` follow."""
     level: float
     """The level of each single bound; where they differ, the highest."""
 
@@ -75,13 +77,13 @@ def compare(
     order = tuple(sorted(ranks, key=lambda key: (-round(ranks[key], 9), -rows[key])))
     able = {cell.key: cell for cell in cells if cell.key in feasible}
     if not able:
-        return Comparison(None, {}, order, level)
+        return Comparison(None, {}, order, ranks, level)
     best = next(key for key in order if key in able)
     levels = {(j, i): each for j in able for i, each in _levels(ruler, name, able, j, level).items()}
     upper = {(j, i): ruler.upper(name, able[j], able[i], each) for (j, i), each in levels.items()}
     contenders = [j for j in able if all(upper[j, i] >= 0 for i in able if i != j)] or [best]
     losses = {i: _loss(ruler, name, able, i, best, upper, contenders) for i in able}
-    return Comparison(best, losses, order, max(levels.values(), default=level))
+    return Comparison(best, losses, order, ranks, max(levels.values(), default=level))
 
 
 def _levels(ruler: Ruler, name: str, able: dict[str, Cell], j: str, level: float) -> dict[str, float]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from fieldguide.stats.paired import simultaneous_level
 from fieldguide.stats.power import rows_to_bound
 from fieldguide.study.allocate import ERROR
@@ -124,8 +126,8 @@ def _rows_to_settle(ruler: Ruler, name: str, measured: Mapping[str, Entry], comp
     for key in comparison.losses:
         if key == comparison.best or ruler.upper(name, rival := measured[key].cell, best, comparison.level) <= tolerance:
             continue
-        lead, shared = ruler.difference(name, rival, best)
-        rows = rows_to_bound(lead, ruler.row_variance(name, rival, best), tolerance, level=comparison.level)
+        shared = np.intersect1d(rival.rows, best.rows, assume_unique=True)
+        rows = rows_to_bound(comparison.ranks[key] - comparison.ranks[best.key], ruler.row_variance(name, rival, best), tolerance, level=comparison.level)
         if rows is None:
             return None
         needed.append(max(rows, int(shared.size) + 1))

@@ -39,7 +39,7 @@ class Risk:
         """Of the hypothesis "the risk is above its limit", from (n,) losses: exact binomial where they can only be 0 or 1, else betting."""
         if self.kind == "wrong" and np.isin(losses, (0.0, 1.0)).all():
             return exact_binomial(int(losses.sum()), len(losses), self.alpha)
-        return betting(losses, self.alpha)
+        return betting(losses, self.alpha, self.delta)
 
     def bound(self, losses: np.ndarray) -> float:
         """Upper bound of the risk at level 1 − δ, in the limit's own units."""
@@ -52,7 +52,7 @@ class Risk:
             if feasible(rows, self.alpha, self.delta):
                 return rows
             return ceil(log(self.delta) / log1p(-self.alpha)) if self.alpha > 0 else MOST_ROWS
-        while rows < MOST_ROWS and betting(np.full(rows, 0.5), self.alpha) > self.delta:
+        while rows < MOST_ROWS and betting(np.full(rows, 0.5), self.alpha, self.delta) > self.delta:
             rows = ceil(rows * 1.03) + 1
         return rows
 

@@ -35,8 +35,9 @@ def reach(
     found = find(evidence, tolerance, constraints, machine_price_usd_per_hour)
     winner = found.measured.get(found.recommended) if found.recommended else None
     record_index = _handed_over(evidence, found.ruler, winner.cell) if winner else 0
+    crossed, measured = crossings(found), [record for record in evidence.records if record.family != "cascade"]
     return Verdict(
-        sentence=sentence(found),
+        sentence=sentence(found, crossed),
         recommended=found.recommended,
         sure=found.sure,
         caveat=found.caveat,
@@ -50,13 +51,13 @@ def reach(
         constraints=constraints,
         machine_price_usd_per_hour=machine_price_usd_per_hour,
         rows_to_settle=found.rows_to_settle,
-        spent=sum((record.fit_usage + record.predict_usage + record.latency_usage for record in evidence.records), Usage()),
-        seconds=sum(record.fit_s + record.predict_s + sum(record.latencies_s) for record in evidence.records),
+        spent=sum((record.fit_usage + record.predict_usage + record.latency_usage for record in measured), Usage()),
+        seconds=sum(record.fit_s + record.predict_s + sum(record.latencies_s) for record in measured),
         budget=evidence.budget,
         provenance=plain(evidence.provenance),
         confusions=_confusions(found.ruler, winner.cell, record_index) if winner else (),
         handed_over=_solver(found, winner.cell, record_index) if winner else {},
-        crossings=crossings(found),
+        crossings=crossed,
         cascades=concluded(tried, found.recommended, found.ruler, found.metric, found.measured, found.running, [k for k in found.objections if found.objections[k]]),
         events=tuple(evidence.events),
         key_path=with_verdict(key, winner.first.family if winner else "") if key else None,
@@ -98,7 +99,7 @@ def _solver(found: Findings, cell: Cell, i: int) -> dict[str, Any]:
         "select_quality": select, "select_rows": rows,
     }  # fmt: skip
     if record.family == "cascade":
-        handed |= {"stages": list(stage_trials(found.evidence, record)), "thresholds": list(record.approach["params"]["thresholds"])}
+        handed |= {"stages": list(stage_trials(found.evidence, record)), "approach": plain(record.approach)}
     return handed
 
 

@@ -14,11 +14,11 @@ from fieldguide.verdict.verdict import Crossing
 from fieldguide.verdict.words import called, cost_against, count, labels_used, points, roughly, route
 
 
-def sentence(found: Findings) -> str:
-    """One or two whole sentences."""
+def sentence(found: Findings, known: Sequence[Crossing] | None = None) -> str:
+    """One or two whole sentences; `known` are the crossings, where they were worked out already."""
     if found.recommended is None:
         return _nothing(found)
-    return " ".join(part for part in (_advice(found), crossing(found)) if part)
+    return " ".join(part for part in (_advice(found), crossing(found, known)) if part)
 
 
 def _nothing(found: Findings) -> str:

@@ -51,7 +51,7 @@ class Forecast:
     """A learning curve fitted to an approach's points, and what it says of label counts that were not measured."""
 
     form: str
-    """The form with the smallest held-out error: "power law", "exponential", "isotonic"."""
+    """"power law", unless "exponential" or "isotonic" has the clearly smaller error on label counts that were left out."""
     parameters: Mapping[str, float]
     held_out_error: float
     """Root mean squared error on label counts left out of the fit, in the metric's units."""
