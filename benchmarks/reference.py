@@ -4,6 +4,8 @@
     python benchmarks/reference.py --only trec6,cr     # some of the sets
     python benchmarks/reference.py --pack              # run nothing; write benchmarks/reference/*.parquet from what is done
 
+What lies in the store is not run again, so that a run can be cut into parts on several machines.
+
 A set stands for a user's file of 512 labelled rows (256 train, 77 select, 51 calibrate, 128 certify: the shares of the rule for such a
 file) beside 400 *sealed* rows that no study sees: they say afterwards how good each choice was. A seed draws its own 256 labels from a
 larger pool; 16 and 64 are nested in them. Seconds are processor seconds of one thread, since wall-clock time on a shared machine
@@ -25,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from fieldguide.approaches.approach import FitContext, Solver, make
 from fieldguide.models.answers import AnswerStore, remembering
@@ -163,7 +166,8 @@ def run(names: list[str], seeds: int, work: Path) -> None:
         for name in names:
             real, folder = RealSet(name), work / name
             folder.mkdir(parents=True, exist_ok=True)
-            missing = [(a, n, file) for a, n in trials(real.spec, seed) if not (file := folder / f"{a}-{n}-{seed}.json").is_file()]
+            held = done(real, folder)
+            missing = [(a, n, folder / f"{a}-{n}-{seed}.json") for a, n in trials(real.spec, seed) if (a, n, seed) not in held]
             if not missing:
                 continue
             store = AnswerStore(folder / "answers.sqlite")
@@ -178,32 +182,51 @@ def run(names: list[str], seeds: int, work: Path) -> None:
             store.close()
 
 
-def pack(work: Path) -> None:
-    """The finished trials of each set as one table of answers and one of trials, in `benchmarks/reference`."""
-    import pandas as pd
+def packed(real: RealSet) -> tuple[pd.DataFrame, pd.DataFrame] | None:
+    """(answers, trials) of a set as they lie in the store; None where there are none of these very rows."""
+    mark = STORE / f"{real.name}.mark"
+    if not mark.is_file() or mark.read_text().strip() != real.mark:
+        return None
+    return pd.read_parquet(STORE / f"{real.name}.parquet"), pd.read_csv(STORE / f"{real.name}.csv", dtype={"latency_s": str})
 
+
+def done(real: RealSet, folder: Path) -> set[tuple[str, int, int]]:
+    """(approach, label count, seed) of the trials that are in the store or in the work folder."""
+    files = {tuple(file.stem.rsplit("-", 2)) for file in folder.glob("*-*-*.json")}
+    held = packed(real)
+    stored = set() if held is None else set(zip(held[1]["approach"], held[1]["n"].astype(int), held[1]["seed"].astype(int), strict=True))
+    return stored | {(name, int(n), int(seed)) for name, n, seed in files}
+
+
+def pack(work: Path) -> None:
+    """The finished trials of each set, beside those in the store, as one table of answers and one of trials, in `benchmarks/reference`."""
     STORE.mkdir(exist_ok=True)
     for name in SETS:
         files = sorted((work / name).glob("*-*-*.json"))
-        if not files:
-            continue
-        real, found = RealSet(name), [json.loads(file.read_text()) for file in files]
-        found = [trial for trial in found if trial["mark"] == real.mark]
-        for trial in found:
-            trial["trial"] = f"{trial['approach']}/{trial['n']}/{trial['seed']}"
-        ids = [row.id for row in real.answered]
-        roles = [role for role in ("select", "calibrate", "certify", "sealed") for _ in real.rows[role]]
-        answers = pd.DataFrame({"row": ids, "role": roles})
-        for trial in found:
-            answers[f"value {trial['trial']}"] = np.array(trial["value"], dtype=np.int16)
-            if trial["confidence"][0] is not None:
-                answers[f"confidence {trial['trial']}"] = np.array(trial["confidence"], dtype=np.float32)
-        answers.to_parquet(STORE / f"{name}.parquet", compression="zstd", index=False)
-        lists = {"value", "confidence", "latency_s", "mark"}
-        table = pd.DataFrame([{**{k: v for k, v in trial.items() if k not in lists}, "latency_s": " ".join(f"{s:.5f}" for s in trial["latency_s"])} for trial in found])
-        table.insert(0, "set", name)
-        table.drop(columns="trial").sort_values(["approach", "n", "seed"]).to_csv(STORE / f"{name}.csv", index=False, float_format="%.6g")
-        (STORE / f"{name}.mark").write_text(real.mark + "\n")
+        if files:
+            real = RealSet(name)
+            _pack(real, [trial for file in files if (trial := json.loads(file.read_text()))["mark"] == real.mark])
+
+
+def _pack(real: RealSet, found: list[dict[str, Any]]) -> None:
+    held = packed(real)
+    roles = [role for role in ("select", "calibrate", "certify", "sealed") for _ in real.rows[role]]
+    answers = pd.DataFrame({"row": [row.id for row in real.answered], "role": roles}) if held is None else held[0]
+    columns: dict[str, np.ndarray] = {}
+    for trial in found:
+        title = f"{trial['approach']}/{trial['n']}/{trial['seed']}"
+        columns[f"value {title}"] = np.array(trial["value"], dtype=np.int16)
+        if trial["confidence"][0] is not None:
+            columns[f"confidence {title}"] = np.array(trial["confidence"], dtype=np.float32)
+    fresh = {title: column for title, column in columns.items() if title not in answers}
+    pd.concat([answers, pd.DataFrame(fresh)], axis=1).to_parquet(STORE / f"{real.name}.parquet", compression="zstd", index=False)
+    lists = {"value", "confidence", "latency_s", "mark"}
+    rows = [{**{k: v for k, v in trial.items() if k not in lists}, "latency_s": " ".join(f"{s:.5f}" for s in trial["latency_s"])} for trial in found]
+    table = pd.DataFrame(rows)
+    table.insert(0, "set", real.name)
+    table = pd.concat([*([] if held is None else [held[1]]), table]).drop_duplicates(["approach", "n", "seed"])
+    table.sort_values(["approach", "n", "seed"]).to_csv(STORE / f"{real.name}.csv", index=False, float_format="%.6g")
+    (STORE / f"{real.name}.mark").write_text(real.mark + "\n")
 
 
 def main() -> None:
