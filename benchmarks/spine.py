@@ -60,8 +60,8 @@ def write_page(folder: Path) -> None:
     parts = [
         "# Eight real sets, from file to verdict\n",
         "Made by `OMP_NUM_THREADS=1 python benchmarks/spine.py --budget 8m`, two sets at a time on two cores that other work shared, so seconds are rough.",
-        "A set with another budget below was continued with it. Quality is accuracy on the *certify* rows, with its 95 % interval: mean over seeds, resampled",
-        "over rows and seeds, or Wilson where there is one seed (which then says nothing of other label draws). Prompted approaches answer 75 certify rows, the",
+        "A set with another budget below was continued with it. Quality is accuracy on the *certify* rows, with its 95 % interval: over rows",
+        "and new seeds from three seeds up, else over rows, the seeds as run (which says nothing of other label draws). Prompted approaches may answer fewer rows, the",
         "others all of them. `fit` is the median seconds of one fit; `p95` is of single answers. A dash is a trial that was not planned or not reached.\n",
     ]
     if NOTES.is_file():

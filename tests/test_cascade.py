@@ -111,13 +111,6 @@ def test_a_threshold_is_kept_where_it_is_met_exactly() -> None:
     assert compose([first, last], [0.0]).answer(["a"])[0][1] == 0
 
 
-def test_a_calibration_moves_confidence_before_it_is_compared() -> None:
-    first, last = script(a=sure("food", 0.9)), script(other=sure("weather", 1.0))
-    table = ((0.0, 0.8, 1.0), (0.0, 0.4, 0.6))
-    assert compose([first, last], [0.55], tables=[table]).answer(["a"])[0][1] == 1
-    assert compose([first, last], [0.45], tables=[table]).answer(["a"])[0][1] == 0
-
-
 def test_text_without_probabilities_is_always_handed_on_unless_a_router_answers_for_it(tmp_path: Path) -> None:
     task = larger_toy_task(48)
     rows = task[Role.TRAIN]
@@ -137,7 +130,7 @@ def test_text_without_probabilities_is_always_handed_on_unless_a_router_answers_
 
 def test_saves_its_stages_beside_each_other_and_loads_alike(tmp_path: Path) -> None:
     solvers = trained(PROBE, SHOTS)
-    solver = compose(solvers, [0.6], "At most 5 % of all answers are wrong and kept by its first stage.", tables=[((0.0, 1.0), (0.0, 1.0))])
+    solver = compose(solvers, [0.6], "At most 5 % of all answers are wrong and kept by its first stage.")
     folder = solver.save(tmp_path / "cascade")
     assert {path.name for path in folder.iterdir()} == {"solver.json", "stage-1", "stage-2"}
     assert not [path for path in folder.rglob("*") if path.is_file() and path.suffix not in (".json", ".safetensors")]
@@ -146,7 +139,7 @@ def test_saves_its_stages_beside_each_other_and_loads_alike(tmp_path: Path) -> N
     inputs = [row.inputs for row in larger_toy_task()[Role.CERTIFY]]
     alike = [[(p.value, p.probabilities, stage) for p, stage in each.answer(inputs)] for each in (again, solver)]
     assert alike[0] == alike[1]
-    assert (again.risk, again.thresholds, again.tables) == (solver.risk, (0.6,), ([[0.0, 1.0], [0.0, 1.0]],))
+    assert (again.risk, again.thresholds) == (solver.risk, (0.6,))
     assert (again.fit_s, again.fit_usage, again.trainable_parameters) == (solver.fit_s, solver.fit_usage, solver.trainable_parameters)
     assert solver.fit_s == sum(s.fit_s for s in solvers)
     assert again.approach.models() == ("fake:",)

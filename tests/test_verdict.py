@@ -265,7 +265,7 @@ def test_prompted_rows_are_paired_on_what_both_answered():
     assert prompt.quality.value > named(verdict, "linear-probe").quality.value
     assert verdict.best == named(verdict, "linear-probe").key
     assert prompt.loss.rows == 75
-    assert doubt(verdict, "Prompted approaches answered 75 of the 500 certify rows")
+    assert doubt(verdict, "by some only 75 of the 500")
 
 
 def test_crossing_is_said_where_an_untrained_approach_leads_small_and_training_large():

@@ -16,7 +16,7 @@ from fieldguide.verdict.candidates import MIXED, Bench
 from fieldguide.verdict.cascades import concluded, earns_its_place, stage_trials, with_cascades
 from fieldguide.verdict.cells import Entry, gather
 from fieldguide.verdict.evidence import Evidence
-from fieldguide.verdict.feasible import Running, running
+from fieldguide.verdict.feasible import Running, objections, running
 from fieldguide.verdict.measure import Ruler
 from fieldguide.verdict.promises import Risk, certificate, learn_then_test
 from fieldguide.verdict.verdict import Constraints
@@ -252,6 +252,18 @@ def test_a_large_stage_that_answered_few_rows_is_compared_on_those() -> None:
     assert tried[0].risk.count("300 certify rows") == 1
 
 
+def test_a_certificate_does_not_depend_on_the_order_of_the_file() -> None:
+    """Rows sorted by how much is lost on them would fool a bet that reads them in that order."""
+    world = World()
+    sure = world.spread(0.5, 1.0)
+    world.add("linear-probe", sure, sure)
+    world.add("prompt-few-shot", 0.92, family="prompting", usd=0.001, latency_s=0.5)
+    before = world.evidence()
+    right = {row: all(found[row] == target for found in before.answers.values()) for row, target in before.targets.items()}
+    turned = dataclasses.replace(before, targets=dict(sorted(before.targets.items(), key=lambda item: not right[item[0]])))
+    assert [(said.certified, said.risk) for said in with_cascades(before, PRICE)[1]] == [(said.certified, said.risk) for said in with_cascades(turned, PRICE)[1]]
+
+
 def test_limits_leave_out_what_would_break_them() -> None:
     world = World()
     sure = world.spread(0.5, 1.0)
@@ -260,11 +272,14 @@ def test_limits_leave_out_what_would_break_them() -> None:
     before = world.evidence()
     free = with_cascades(before, PRICE)[1]
     assert free
-    for limits in (Constraints(local_only=True), Constraints(max_latency_p95_s=0.1), Constraints(max_cost_per_1k_usd=0.01)):
-        (said,) = with_cascades(before, PRICE, limits=limits)[1]
-        assert said.key == ""
-        assert not said.recommended
-        assert said.reason.endswith(".")
+    (said,) = with_cascades(before, PRICE, limits=Constraints(local_only=True))[1]
+    assert said.key == ""
+    for limits in (Constraints(max_latency_p95_s=0.1), Constraints(max_cost_per_1k_usd=0.01)):  # one that hands few rows on may pass
+        grown, tried = with_cascades(before, PRICE, limits=limits)
+        made = [entry for entry in gather(grown) if entry.first.family == "cascade"]
+        assert {entry.key for entry in made} == {said.key for said in tried if said.key}
+        assert not any(objections(entry.cell, entry.local, running(entry.cell, PRICE), limits) for entry in made)
+        assert all(said.reason.endswith(".") and not said.recommended for said in tried)
     capped = with_cascades(before, PRICE, limits=Constraints(max_cost_per_1k_usd=0.8), tolerance=0.1)[1]
     assert capped
     assert capped[0].key

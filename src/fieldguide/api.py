@@ -1,4 +1,4 @@
-"""The public functions, thin: `decide`, `load`, `predict`, `report`."""
+"""The public functions, thin: `decide`, `load`, `predict`, `report`, `key`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from fieldguide.approaches.approach import Approach, Solver
 from fieldguide.approaches.cascade import Cascade, compose
 from fieldguide.errors import RunError, UserError
 from fieldguide.models.pool import ModelPool
-from fieldguide.records import Inputs, Prediction, plain
+from fieldguide.records import Inputs, Prediction, fingerprint, plain
 from fieldguide.study.plan import Plan, make_plan
 from fieldguide.study.run import Step, Study
 from fieldguide.study.settings import Settings
@@ -113,7 +113,8 @@ def _study(task: Task, approaches: Sequence[Approach], settings: Settings, folde
     )
     plan = replace(plan, unsuited=(*plan.unsuited, *remote))
     tolerance = settings.tolerance / 100
-    study = Study(task, plan, settings.limit, folder, pool, settings.machine_price, progress, None if settings.exhaustive else tolerance)
+    whole = settings.exhaustive or settings.max_latency_p95 or settings.max_cost_per_1k  # limits decide who may be best, so nobody goes early
+    study = Study(task, plan, settings.limit, folder, pool, settings.machine_price, progress, None if whole else tolerance)
     records = study.run()
     evidence = collect(task, plan, records, settings, folder / "journal.sqlite", _provenance(plan, settings, began), study.events)
     constraints = Constraints(settings.max_latency_p95, settings.max_cost_per_1k, settings.local_only)
@@ -185,13 +186,14 @@ def _hand_over(verdict: Verdict, study: Study) -> Verdict:
         shutil.rmtree(winner, ignore_errors=True)
         shutil.rmtree(study.folder / "trials", ignore_errors=True)
         return verdict
-    if not (stamp.is_file() and stamp.read_text().strip() == handed["trial"]):
+    mark = handed["trial"] if len(trials) == 1 else fingerprint(handed["trial"], _promise(verdict))
+    if not (stamp.is_file() and stamp.read_text().strip() == mark):
         fresh = study.folder / "winner.part"
         shutil.rmtree(fresh, ignore_errors=True)
         solvers = [study.solver(trial) for trial in trials]
         solver = solvers[0] if len(solvers) == 1 else _composed(solvers, verdict)
         solver.save(fresh)
-        (fresh / "trial.key").write_text(handed["trial"] + "\n")
+        (fresh / "trial.key").write_text(mark + "\n")
         shutil.rmtree(winner, ignore_errors=True)
         fresh.rename(winner)
     shutil.rmtree(study.folder / "trials", ignore_errors=True)
@@ -202,8 +204,12 @@ def _composed(solvers: Sequence[Solver], verdict: Verdict) -> Solver:
     """The stages of a recommended cascade as one solver, which carries the promise that it was certified for."""
     approach = Approach.from_json(verdict.handed_over["approach"])
     assert isinstance(approach, Cascade)
-    promise = next((each.risk for each in verdict.cascades if each.recommended and each.certified), "")
-    return compose(solvers, approach.thresholds, promise, approach=approach)
+    return compose(solvers, approach.thresholds, _promise(verdict), approach=approach)
+
+
+def _promise(verdict: Verdict) -> str:
+    """What the recommended cascade was certified for; "" where it was not."""
+    return next((each.risk for each in verdict.cascades if each.recommended and each.certified), "")
 
 
 def _settings(data: str, given: dict[str, Any]) -> Settings:

@@ -29,9 +29,6 @@ LEAST_HELD = 20
 """With fewer held-out labels than this no threshold is fitted, and a stage keeps only what it is certain of."""
 CERTAIN = 1.0
 
-Table = tuple[tuple[float, ...], tuple[float, ...]]
-"""A monotone map of confidences, as points to interpolate between: (stated, ascending), (calibrated)."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Cascade(Approach):
@@ -103,17 +100,14 @@ class CascadeSolver(Solver):
     standalone = True
 
     def __init__(
-        self, solvers: Sequence[Solver], thresholds: Sequence[float], risk: str = "", *,
-        tables: Sequence[Table | None] | None = None, routers: Sequence[Solver | None] | None = None,
-    ) -> None:  # fmt: skip
+        self, solvers: Sequence[Solver], thresholds: Sequence[float], risk: str = "", *, routers: Sequence[Solver | None] | None = None
+    ) -> None:
         between = len(solvers) - 1
         self.solvers, self.thresholds, self.risk = tuple(solvers), tuple(thresholds), risk
-        self.tables = tuple(tables or (None,) * between)
-        """A calibration for each stage but the last; its threshold then stands on the calibrated scale."""
         self.routers = tuple(routers or (None,) * between)
         """Where a stage has one, it says beforehand which rows the stage is asked at all."""
         _check(self.thresholds, between)
-        assert len(self.tables) == len(self.routers) == between, "a cascade needs a table and a router, or None, for each stage but the last"
+        assert len(self.routers) == between, "a cascade needs a router, or None, for each stage but the last"
         self.trainable_parameters = sum(solver.trainable_parameters for solver in solvers)
 
     def answer(self, inputs: Sequence[str | Inputs]) -> list[tuple[Prediction, int]]:
@@ -149,8 +143,7 @@ class CascadeSolver(Solver):
     def _keeps(self, stage: int, prediction: Prediction) -> bool:
         if self.routers[stage] is not None:
             return prediction.parsed
-        sure, table = confidence(prediction), self.tables[stage]
-        return (sure if table is None else float(np.interp(sure, *table))) >= self.thresholds[stage]
+        return confidence(prediction) >= self.thresholds[stage]
 
     def _save(self, folder: Path) -> Mapping[str, Any]:
         for i, solver in enumerate(self.solvers):
@@ -159,18 +152,18 @@ class CascadeSolver(Solver):
             if router is not None:
                 router.save(folder / f"router-{i + 1}")
         routed_stages = [router is not None for router in self.routers]
-        return {"stages": len(self.solvers), "thresholds": self.thresholds, "risk": self.risk, "tables": self.tables, "routed": routed_stages}
+        return {"stages": len(self.solvers), "thresholds": self.thresholds, "risk": self.risk, "routed": routed_stages}
 
     @classmethod
     def _load(cls, folder: Path, state: Mapping[str, Any], approach: Approach, task: TaskSpec, models: ModelPool) -> Self:
         solvers = [Solver.load(folder / f"stage-{i + 1}", models) for i in range(state["stages"])]
         routers = [Solver.load(folder / f"router-{i + 1}", models) if there else None for i, there in enumerate(state["routed"])]
-        return cls(solvers, state["thresholds"], state["risk"], tables=state["tables"], routers=routers)
+        return cls(solvers, state["thresholds"], state["risk"], routers=routers)
 
 
 def compose(
     solvers: Sequence[Solver], thresholds: Sequence[float], risk: str = "", *, approach: Cascade | None = None,
-    tables: Sequence[Table | None] | None = None, routers: Sequence[Solver | None] | None = None,
+    routers: Sequence[Solver | None] | None = None,
 ) -> CascadeSolver:  # fmt: skip
     """A cascade of solvers that are fitted already, the cheapest first, ready to predict and to be saved.
 
@@ -182,7 +175,7 @@ def compose(
     stages = tuple(json.dumps(solver.approach.to_json(), sort_keys=True) for solver in solvers)
     own = approach or Cascade(stages=stages, thresholds=tuple(thresholds))
     own.parts()
-    made = CascadeSolver(solvers, thresholds, risk, tables=tables, routers=routers)
+    made = CascadeSolver(solvers, thresholds, risk, routers=routers)
     made._bind(own, solvers[0].task, solvers[0].models)
     made.fit_usage = sum((solver.fit_usage for solver in solvers), Usage())
     made.fit_s = sum(solver.fit_s for solver in solvers)

@@ -20,7 +20,7 @@ MARKS = {
     "recommended": "★", "within tolerance": "≈", "best estimate": "▲", "worse": "▽", "cannot tell": "?", "eliminated": "⊘", "struck out": "✗",
     "unsuited": "○", "failed": "!",
 }  # fmt: skip
-EVENT_MARKS = {"tried": "●", "eliminated": "⊘", "skipped": "○", "spared": "◌", "failed": "!", "stopped": "■"}
+EVENT_MARKS = {"tried": "●", "eliminated": "⊘", "skipped": "○", "spared": "◌", "failed": "!"}
 MEANINGS = {
     "recommended": "the one to use",
     "within tolerance": "its loss against the best is bounded within the tolerance, but it is not the cheapest",

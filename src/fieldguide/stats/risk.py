@@ -12,7 +12,9 @@ from collections.abc import Sequence
 from math import ceil, e, exp, log, log1p, sqrt
 
 import numpy as np
-from scipy.special import bdtr, betaincinv
+from scipy.special import bdtr
+
+from fieldguide.stats.intervals import exact
 
 CAP = 0.95
 """Largest share of the wealth that one row may cost."""
@@ -79,8 +81,7 @@ def upper(losses: np.ndarray, delta: float) -> float:
     if mean >= 1:
         return 1.0
     if np.isin(losses, (0.0, 1.0)).all():
-        errors = round(mean * n)
-        return float(betaincinv(errors + 1, n - errors, 1 - delta))
+        return exact(round(mean * n), n, 1 - 2 * delta)[1]
     low, high = mean, 1.0
     for _ in range(2):
         grid = np.linspace(low, high, GRID + 1)

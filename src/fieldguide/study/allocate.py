@@ -2,8 +2,8 @@
 
 Every approach starts small. First those that cost seconds, with every label count and seed, so that a small budget still sees
 whole learning curves; then, of those that prompt or tune a network, the smallest label count, then all labels, which the verdict
-is about, the more promising first; then, for prompted approaches that were held to few rows, more of them, doubling each time; then
-further seeds, and last the label counts between.
+is about, the more promising first; then, for prompted approaches that were held to few rows, more of them, doubling up to
+`ENOUGH_ROWS`; then further seeds, then all rows, and last the label counts between.
 
 An approach is given up only on valid evidence from *select* rows, and where it would stand: a prompt at its label count, an
 approach that learns at all its labels, never at a small count, since learning curves cross. It goes if another approach, where
@@ -109,11 +109,11 @@ class Allocation:
 
     def saw(self, trial: Trial, answers: Mapping[str, Prediction]) -> None:
         """Take in what a trial that ran has answered, and give up whatever is now shown to be out of the running."""
-        scores = self._scored(answers)
-        if not len(scores) or self._trivial(key := trial.approach.key):
-            return
+        scores, key = self._scored(answers), trial.approach.key
         if trial.n_labels == self._stands[key]:
             self._reached[key] = max(self._reached.get(key, 0), len(trial.row_ids))
+        if not len(scores) or self._trivial(key):
+            return
         self._early[key] = float(np.nanmean(scores)) if not np.isnan(scores).all() else 0.0
         if trial.seed != self._first_seed or trial.n_labels != self._stands[key]:
             return
@@ -146,8 +146,8 @@ class Allocation:
             if dearer or self._beaten(d, self.tolerance, game):
                 least = float(sequences.lower(d, self._level, **game)[-1])  # type: ignore[arg-type]
                 told = f"{float(scores[both].mean()):.2f} of {len(d)} select rows against {float(theirs[both].mean()):.2f} of {self._titles[rival]}"
-                ground = f"worse by at least {100 * least:.1f} points" if least > self.tolerance else "worse, and it is dearer"
-                return f"It was given up: it got {told}, which shows it to be {ground} (all such claims hold at once with a probability of {100 * (1 - ERROR):.0f} %)."
+                ground = "worse, and it is dearer" if dearer and least <= self.tolerance else f"worse by {100 * least:.1f} points or more"
+                return f"It was given up: it got {told}, which shows it to be {ground}."
         return None
 
     def _beaten(self, d: np.ndarray, by: float, game: Mapping[str, Any]) -> bool:

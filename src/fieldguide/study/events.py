@@ -10,9 +10,9 @@ class Event:
     """One step of the study: what was tried next, or given up, and why."""
 
     what: str
-    """"tried", "eliminated", "skipped", "spared" (not needed any more), "failed", "stopped"."""
+    """"tried", "eliminated", "skipped", "spared" (not needed any more), "failed"."""
     key: str
-    """`Approach.key`; "" for the study as a whole."""
+    """`Approach.key`."""
     n_labels: int
     seed: int
     reason: str

@@ -38,12 +38,12 @@ class Ledger:
         cost = self._priced(seconds, usd=usd, calls=trial.calls, tokens=tokens) - self._counted.get(trial.key, 0.0)
         return self.spent + cost <= self.budget.amount * (1 + 1e-9)
 
-    def overspent(self, seconds: float) -> bool:
-        """Whether a budget in time or dollars is spent after so many seconds of a trial; calls are never cut short.
+    def overspent(self, trial: Trial, seconds: float) -> bool:
+        """Whether a budget in time or dollars is spent after so many seconds of a trial in all; calls are never cut short.
 
         What an API bills is limited below, before each call.
         """
-        return self.spent + self._priced(seconds) > self.budget.amount
+        return self.spent + max(0.0, self._priced(seconds) - self._counted.get(trial.key, 0.0)) > self.budget.amount
 
     def count(self, trial: Trial, record: TrialRecord) -> None:
         """Book a trial that ran, whatever became of it."""
@@ -52,8 +52,10 @@ class Ledger:
         tokens = usage.prompt_tokens + usage.completion_tokens
         calls = trial.calls if record.status != "eliminated" else usage.calls
         cost = self._priced(seconds, usd=usage.cost_usd, calls=calls, tokens=tokens)
-        self.spent += max(0.0, cost - self._counted.get(trial.key, 0.0))
-        self._counted[trial.key] = max(cost, self._counted.get(trial.key, 0.0))
+        before = self._counted.get(trial.key, 0.0)
+        added = cost if record.status == "skipped" else max(0.0, cost - before)  # an attempt that was cut short tells of itself alone
+        self.spent += added
+        self._counted[trial.key] = before + added
         if record.status == "done" and trial.work >= self._pace.get(trial.approach.key, (0.0, 0.0, 0.0, 0.0))[3]:
             self._pace[trial.approach.key] = (seconds, usage.cost_usd, tokens, trial.work)
 

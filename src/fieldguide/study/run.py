@@ -12,7 +12,7 @@ from fieldguide.approaches.approach import Solver
 from fieldguide.errors import RunError
 from fieldguide.models.answers import AnswerStore, remembering
 from fieldguide.models.pool import ModelPool
-from fieldguide.records import Prediction
+from fieldguide.records import Prediction, Usage
 from fieldguide.study.allocate import Allocation
 from fieldguide.study.budget import Budget
 from fieldguide.study.events import Event
@@ -104,13 +104,16 @@ class Study:
         self.progress(self._step)
         if record is None:
             record, answers = self._bench.attempt(trial, journal, self._ledger, self._allocation.outclassed, self._detail)
-            if record.status != "skipped":
+            if record.status != "skipped" and (before is None or record.status == "done"):
                 journal.finish(record)
         self._ledger.count(trial, record)
         self._log({"done": "tried"}.get(record.status, record.status), trial, record.error or f"It answered {len(trial.row_ids):,} rows.")
         if record.status in ("done", "eliminated"):
             self._take_in(trial, record, answers)
-        return before if before and record.status != "done" else record
+        if before is None or record.status == "done":
+            return record
+        answered = journal.answers(trial.key).values()  # more than `before` tells of
+        return replace(before, predict_usage=sum((p.usage for p in answered), Usage()), predict_s=journal.answer_seconds(trial.key))
 
     def _take_in(self, trial: Trial, record: TrialRecord, answers: dict[str, Prediction]) -> None:
         """Let the allocation see what a trial answered; log whatever else is given up for it, and drop solvers that it makes idle."""
@@ -133,8 +136,9 @@ class Study:
         """(record, answers) of a trial that need not run again: it answered every row asked for, or is given up on what it answered."""
         record = journal.record(trial.key)
         if record is not None and record.status in ("done", "eliminated"):
-            answers = journal.answers(trial.key)
-            if answers.keys() >= set(trial.row_ids) if record.status == "done" else self._allocation.outclassed(trial, answers):
+            asked = set(trial.row_ids)
+            answers = {row: given for row, given in journal.answers(trial.key).items() if row in asked}
+            if answers.keys() >= asked if record.status == "done" else self._allocation.outclassed(trial, answers):
                 return record, answers
         return None, {}
 
@@ -150,12 +154,9 @@ class Study:
         self.progress(replace(self._step, detail=f"{message} {done:.0%}"))
 
     def _prune(self, newest: TrialRecord) -> None:
-        """Drop solvers that cannot be handed over: of the same approach, those on fewer labels than a trial that is done."""
-        own = [trial for trial in self.plan.trials if trial.approach.to_json() == newest.approach]
-        kept = [trial.n_labels for trial in own if self._bench.home(trial.key).is_dir()]
-        most = max([newest.n_labels, *kept])
-        for trial in own:
-            if trial.n_labels < most:
+        """Drop solvers that cannot be handed over: of the same approach, those on fewer labels."""
+        for trial in self.plan.trials:
+            if trial.approach.to_json() == newest.approach and trial.n_labels < newest.n_labels:
                 shutil.rmtree(self._bench.home(trial.key), ignore_errors=True)
 
 

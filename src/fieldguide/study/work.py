@@ -47,7 +47,7 @@ class Workbench:
 
         def fitting(message: str, done: float) -> None:
             detail(message, done)
-            if ledger.overspent(time.perf_counter() - began):
+            if ledger.overspent(trial, time.perf_counter() - began):
                 raise BudgetSpent("The budget ended during this fit.")
 
         with metering(**limits) as meter:
@@ -117,7 +117,7 @@ class Workbench:
         for start in range(0, len(missing), BATCH):
             if why := outclassed(trial, known):
                 return why
-            if ledger.overspent(spent):
+            if ledger.overspent(trial, spent):
                 raise BudgetSpent("The budget ended during this trial.")
             detail("answering", start / len(missing))
             ids = missing[start : start + BATCH]

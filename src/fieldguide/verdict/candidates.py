@@ -5,7 +5,7 @@ Shapes: `S` seeds, `n` rows that all trials of a pair answered.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import sqrt
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from fieldguide.approaches.routing import grid
-from fieldguide.records import Unparsed
+from fieldguide.records import Unparsed, fingerprint
 from fieldguide.stats.intervals import quantile
 from fieldguide.stats.paired import adjusted_moments
 from fieldguide.study.trial import TrialRecord
@@ -95,17 +95,19 @@ class Bench:
                     if pair and self._promising(pair):
                         yield pair
 
-    def candidates(self, pair: Pair, risk: Risk, tolerance: float) -> Iterator[Candidate]:
+    def candidates(self, pair: Pair, risk: Risk, tolerance: float, barred: Collection[str] = ()) -> Iterator[Candidate]:
         """Thresholds at which the cascade pays, may be within tolerance of the best approach, and could be shown to lead the cheap ones.
 
         It pays where it costs much less than its large stage, or is better than that by more than a standard error; the cheap ones are
-        its small stage and every single approach that costs no more than it would.
+        its small stage and every single approach that costs no more than it would. Approaches in `barred` cannot be chosen, so neither
+        need they be matched.
         """
         table = self.table(pair, self.known)
         n, certify = len(table.ids), max(len(self.table(pair, self.evidence.targets).ids), 1)
         cheap, dear = self.costs[pair.small.key].per_1k_usd, self.costs[pair.large.key].per_1k_usd
         singles = {key: np.array([own.get(row, np.nan) for row in table.ids]) for key, own in self.rows.items()}
-        best = max(self.levels, key=lambda key: self.levels[key])
+        levels = {key: level for key, level in self.levels.items() if key not in barred} or self.levels
+        best = max(levels, key=lambda key: levels[key])
         ahead = 1 / sqrt(n) + quantile(1 - risk.delta) / sqrt(certify)  # times a row's deviation: a margin that certify rows should not exceed
         for threshold in grid(table.sure):
             kept = table.sure >= threshold
@@ -115,7 +117,7 @@ class Bench:
             quality, scores = self.levels[pair.large.key] - float(lost.mean()), table.large.mean(axis=0) - lost
             behind = self.levels[best] - quality
             pays = cost * CHEAPER <= dear or lost.mean() < -lost.std() / sqrt(n)
-            rivals = [key for key in singles if key == pair.small.key or self.costs[key].per_1k_usd <= cost]
+            rivals = [key for key in singles if key == pair.small.key or (key in levels and self.costs[key].per_1k_usd <= cost)]
             shown = all(quality - self.levels[key] > SHOWN * _spread_of(scores - singles[key]) / sqrt(certify) for key in rivals)
             if pays and shown and behind <= tolerance:
                 losses = risk.losses(kept, table.small, table.large).mean(axis=0)
@@ -124,10 +126,13 @@ class Bench:
                 yield Candidate(pair, float(threshold), quality, cost, deferred, bool(kept_promise and near))
 
     def table(self, pair: Pair, targets: Mapping[str, Any]) -> Table:
-        """What the pair said on those of these rows that all its trials answered."""
+        """What the pair said on those of these rows that all its trials answered, in an order that has nothing to do with them.
+
+        Betting needs that: in a file sorted by label, later losses do not look like earlier ones.
+        """
         small = [self.scores(first.key) for _, first, _ in pair.trials]
         large = [self.scores(then.key) for _, _, then in pair.trials]
-        ids = [row for row in targets if all(row in scores for scores in (*small, *large))]
+        ids = sorted((row for row in targets if all(row in scores for scores in (*small, *large))), key=lambda row: (fingerprint(row), row))
         sure = [self.confidence(first.key) for _, first, _ in pair.trials]
         return Table(
             np.array([[known.get(row, np.nan) for row in ids] for known in sure], dtype=float),

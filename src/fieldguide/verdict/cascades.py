@@ -7,6 +7,7 @@ recommended only if it is shown to be better than every single approach that cos
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -46,6 +47,7 @@ def with_cascades(
     chosen = _chosen(bench, pairs, risk, tolerance, limits or Constraints())
     if not chosen:
         return evidence, (_none(max(pairs, key=lambda pair: bench.levels[pair.large.key]), tolerance),)
+    risk = replace(risk, delta=risk.delta / len(chosen))  # what is promised of several holds for all of them at once
     twins = len({candidate.pair.small.key + candidate.pair.large.key for candidate in chosen}) < len(chosen)
     made = {candidate: _trials(bench, candidate, twins) for candidate in chosen}
     trials = [trial for found in made.values() for trial in found]
@@ -60,13 +62,13 @@ def with_cascades(
 
 def stage_trials(evidence: Evidence, cascade: TrialRecord) -> tuple[str, ...]:
     """Keys of the trials that a synthetic record puts together, first stage to last: whose solvers `compose` is to be given."""
-    found = []
+    stages = []
     for text in cascade.approach["params"]["stages"]:
         stage = json.loads(text)
         approach = {"name": stage["name"], "params": stage["params"]}
-        done = [r for r in evidence.records if r.status == "done" and r.approach == approach and r.n_labels == stage["n_labels"]]
-        found.append(next((r.key for r in done if r.seed == cascade.seed), done[0].key))
-    return tuple(found)
+        stages.append([r.key for r in evidence.records if r.status == "done" and r.approach == approach and r.n_labels == stage["n_labels"]])
+    threshold = cascade.approach["params"]["thresholds"][0]
+    return next(pair for pair in itertools.product(*stages) if fingerprint("cascade", *pair, threshold) == cascade.key)
 
 
 def earns_its_place(
@@ -111,7 +113,8 @@ class _Synthetic:
 
 def _chosen(bench: Bench, pairs: Sequence[Pair], risk: Risk, tolerance: float, limits: Constraints) -> list[Candidate]:
     """The cheapest that should keep its promise, or else the best; and the best, where the cheapest falls short of it."""
-    able = [c for pair in pairs for c in bench.candidates(pair, risk, tolerance) if not _objections(bench, c, limits)]
+    barred = {entry.key for entry in bench.entries if objections(entry.cell, entry.local, bench.costs[entry.key], limits)}
+    able = [c for pair in pairs for c in bench.candidates(pair, risk, tolerance, barred) if not _objections(bench, c, limits)]
     if not able:
         return []
     best = min(able, key=lambda c: (-c.quality, c.cost_per_1k_usd))

@@ -5,7 +5,7 @@ Shapes: `S` seeds, `n` certify rows that all seeds of a cell answered. Rows are 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from statistics import median
@@ -98,17 +98,23 @@ def gather(evidence: Evidence) -> list[Entry]:
     for record in evidence.records:
         found.setdefault(fingerprint(record.approach), []).append(record)
     order = {row: i for i, row in enumerate(evidence.targets)}
-    return [Entry(key, tuple(records), cells_of(key, records, evidence.answers, order)) for key, records in found.items()]
+    return [Entry(key, tuple(records), () if _given_up(records) else cells_of(key, records, evidence.answers, order)) for key, records in found.items()]
+
+
+def _given_up(records: Sequence[TrialRecord]) -> bool:
+    """Whether an approach was given up where it would stand: what it did with fewer labels is then no standing of it."""
+    most = max((record.n_labels for record in records if record.status == "done"), default=-1)
+    return any(record.status == "eliminated" and record.n_labels > most for record in records)
 
 
 def cells_of(
-    key: str, records: Sequence[TrialRecord], answers: Mapping[str, Mapping[str, Any]], order: Mapping[str, int], status: str = "done"
+    key: str, records: Sequence[TrialRecord], answers: Mapping[str, Mapping[str, Any]], order: Mapping[str, int], statuses: Collection[str] = ("done",)
 ) -> tuple[Cell, ...]:
-    """The trials of one approach with this status as cells by label count, on the rows that `order` numbers."""
+    """The trials of one approach with such a status as cells by label count, on the rows that `order` numbers."""
     by_count: dict[int, list[TrialRecord]] = {}
     asked = {record.key: {row for row in answers.get(record.key, ()) if row in order} for record in records}
     for record in sorted(records, key=lambda r: (r.n_labels, r.seed)):
-        if record.status == status and asked[record.key]:
+        if record.status in statuses and asked[record.key]:
             by_count.setdefault(record.n_labels, []).append(record)
     cells = []
     for count, done in by_count.items():

@@ -73,7 +73,7 @@ def _about_given_up(found: Findings) -> list[str]:
     if not gone:
         return []
     which = f"{listed(gone)} {'was' if len(gone) == 1 else 'were'} given up on select rows alone"
-    return [f"To save budget {which}; that the best approach is among those given up has a probability of at most {share(ERROR)}."]
+    return [f"To save budget {which}; judged by the first seed of each, the best approach is among those given up with a probability of at most {share(ERROR)}."]
 
 
 def _about_rows(found: Findings) -> list[str]:
@@ -89,8 +89,8 @@ def _about_rows(found: Findings) -> list[str]:
     if prompted:
         rows = min(len(entry.cell.rows) for entry in prompted)
         said.append(
-            f"Prompted approaches answered {rows:,} of the {certify:,} certify rows, so comparisons with them rest on those alone; "
-            "--prompt-rows raises the number."
+            f"Not every certify row was answered by prompted approaches, by some only {rows:,} of the {certify:,}, and comparisons with them rest on those; "
+            "a larger budget or --prompt-rows raises the number."
         )
     if others := [called(entry) for entry in short if entry.first.family != "prompting"]:
         said.append(f"Not every certify row was answered by {listed(others)}; comparisons use the rows that both sides answered.")
@@ -165,6 +165,6 @@ def _about_choice(found: Findings) -> list[str]:
     if len(found.feasible) < 2:
         return []
     return [
-        "The winner was chosen and scored on the same certify rows: its quality may read slightly high, "
+        "The certify rows that score the winner also helped to choose it: its quality may read slightly high, "
         "while the bounds on its loss allow for the choice."
     ]

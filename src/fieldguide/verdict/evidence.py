@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fieldguide.records import Prediction
+from fieldguide.approaches.routing import confidence
 from fieldguide.study.events import Event
 from fieldguide.study.plan import Plan
 from fieldguide.study.run import answers_of
@@ -67,14 +67,7 @@ def collect(
         notes=task.notes,
         provenance=provenance,
         calibrate_targets={row.id: row.target for row in task[Role.CALIBRATE]},
-        confidences={key: {row: c for row, p in found.items() if (c := _confidence(p)) is not None} for key, found in predictions.items()},
+        confidences={key: {row: c for row, p in found.items() if (c := confidence(p)) == c} for key, found in predictions.items()},
         inputs={row.id: row.inputs for row in task[Role.CERTIFY]},
         events=tuple(events),
     )
-
-
-def _confidence(prediction: Prediction) -> float | None:
-    """The probability that a prediction gives its own answer; None where it gives none."""
-    if not prediction.probabilities or not prediction.parsed:
-        return None
-    return prediction.probabilities.get(str(prediction.value))

@@ -92,11 +92,11 @@ def find(evidence: Evidence, tolerance: float, constraints: Constraints, machine
 def _ranks(evidence: Evidence, measured: Mapping[str, Entry]) -> dict[str, float]:
     """Key → quality on *select*, *calibrate* and *certify* rows together: who is best is a guess, and more rows make a better one.
 
-    A cascade's threshold was fitted on calibrate rows, so for it they do not count; it is placed by its difference on the others.
+    A cascade's pair and threshold were chosen on select and calibrate rows, so for it only certify rows count.
     """
     targets = {**evidence.select_targets, **evidence.calibrate_targets, **evidence.targets}
     places = {row: i for i, row in enumerate(targets)}
-    unseen = {row: i for row, i in places.items() if row not in evidence.calibrate_targets}
+    unseen = {row: places[row] for row in evidence.targets}
     cells = [
         cells_of(key, entry.cell.records, evidence.answers, unseen if entry.first.family == "cascade" else places)[-1]
         for key, entry in measured.items()

@@ -52,6 +52,8 @@ class Risk:
             if feasible(rows, self.alpha, self.delta):
                 return rows
             return ceil(log(self.delta) / log1p(-self.alpha)) if self.alpha > 0 else MOST_ROWS
+        if self.limit <= 0:
+            return MOST_ROWS
         while rows < MOST_ROWS and betting(np.full(rows, 0.5), self.alpha, self.delta) > self.delta:
             rows = ceil(rows * 1.03) + 1
         return rows
@@ -86,7 +88,7 @@ def certificate(risk: Risk, losses: np.ndarray, name: str) -> tuple[bool, str]:
         could = f"about {roughly(needed)} could, if nothing at all was lost on them"
         return False, f"{rows:,} certify rows cannot certify that {risk.words(name)}; {could}."
     p_values = [risk.p_value(row) for row in losses]
-    bound = risk.bound(losses[int(np.argmax(p_values))])
+    bound = max(risk.bound(row) for row in losses)
     most = f"{points(max(bound, 0.0))} below it" if risk.kind == "worse" else share(bound)
     if max(p_values) <= risk.delta:
         return True, f"With {sure} confidence, {risk.words(name)}: at most {most} by {rows:,} certify rows."

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from fieldguide.tasks.metrics import metric
-from fieldguide.verdict.cells import Cell, Entry
-from fieldguide.verdict.curves import between, crossings, trains
+from fieldguide.verdict.cells import Entry
+from fieldguide.verdict.curves import between, crossings, shared, trains
 from fieldguide.verdict.findings import Findings
 from fieldguide.verdict.verdict import Crossing
 from fieldguide.verdict.words import called, cost_against, count, labels_used, points, roughly, route
@@ -106,14 +104,7 @@ def _leader(found: Findings, untrained: list[Entry], trained: list[Entry], n: in
     first = [(entry, cells[-1]) for entry in untrained if (cells := [cell for cell in entry.cells if cell.n_labels <= n])]
     if not first or not second:
         return None
-    rows = _shared([cell for _, cell in (*second, *first)])
+    rows = shared([cell for _, cell in (*second, *first)])
     if not rows.size:
         return None
     return max((*second, *first), key=lambda pair: found.ruler.value(found.metric, pair[1], rows))[0]
-
-
-def _shared(cells: list[Cell]) -> np.ndarray:
-    rows = cells[0].rows
-    for cell in cells[1:]:
-        rows = np.intersect1d(rows, cell.rows, assume_unique=True)
-    return rows

@@ -54,7 +54,8 @@ def _eliminated(found: Findings, entry: Entry) -> Standing | None:
     """An approach that was given up before it saw a certify row, with what its select rows say; None for any other."""
     gone = entry.with_status("eliminated")
     targets = found.evidence.select_targets
-    seen = cells_of(entry.key, gone, found.evidence.answers, {row: i for i, row in enumerate(targets)}, status="eliminated")
+    places = {row: i for i, row in enumerate(targets)}
+    seen = cells_of(entry.key, entry.records, found.evidence.answers, places, ("done", "eliminated")) if gone else ()
     if not seen:
         return None
     curve = tuple(_point(Ruler(tuple(targets.values())), found.evidence.task["kind"], found.metric, cell) for cell in seen)
@@ -97,7 +98,7 @@ def _status(found: Findings, entry: Entry) -> tuple[str, str]:
     bound = f"at most {points(loss.high)}"
     if key == found.recommended and found.bounded:
         if len(comparison.losses) == 1:
-            return "recommended", "It is the only approach that could be recommended, so there was nothing to weigh it against."
+            return "recommended", "It is the only approach left that could be recommended, so there was nothing to weigh it against."
         if loss.high <= 0:
             return "recommended", "It measured best, and every other approach is shown to be worse."
         if key == comparison.best:
