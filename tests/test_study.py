@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import time
 from dataclasses import dataclass
@@ -18,10 +19,12 @@ from fieldguide.records import Prediction, Row, Unparsed, Usage
 from fieldguide.study.allocate import Allocation
 from fieldguide.study.budget import UNLIMITED, parse_budget
 from fieldguide.study.journal import Journal
+from fieldguide.study.ledger import Ledger
 from fieldguide.study.plan import ladder, make_plan
 from fieldguide.study.run import Study, alone, answers_of
 from fieldguide.study.settings import Settings
 from fieldguide.study.setup import chosen_approaches, permitted
+from fieldguide.study.trial import TrialRecord
 from fieldguide.tasks.task import Role, Task, TaskSpec, nested_subset
 
 
@@ -263,3 +266,18 @@ def test_local_only_speaks_to_no_other_machine(monkeypatch: pytest.MonkeyPatch) 
     assert [a.models() for a in chosen] == [(reference,)]
     allowed, struck = permitted(chosen, settings, pool)
     assert (allowed, [record.status for record in struck]) == ([], ["unsuited"])
+
+
+def test_a_trial_taken_up_again_costs_only_what_it_adds() -> None:
+    plan = make_plan(toy(), [make("prompt-zero-shot", model="fake:")], ModelPool(), seeds=1, seed=0, prompt_rows=8)
+    trial, ledger = plan.trials[0], Ledger(parse_budget("250s"), 0.1)
+    done = TrialRecord(trial.key, {}, "", "prompting", 0, 0, "done", predict_s=100.0)
+    ledger.count(trial, done)
+    wider = plan.widened(trial)
+    assert wider is not None
+    assert wider.key == trial.key
+    assert not ledger.overspent(wider, 155.0), "of these, 100 are booked already"
+    ledger.count(wider, dataclasses.replace(done, predict_s=155.0))
+    assert ledger.spent == pytest.approx(155.0)
+    ledger.count(wider, dataclasses.replace(done, status="skipped", predict_s=0.0, fit_s=60.0))
+    assert ledger.spent == pytest.approx(215.0), "an attempt that was cut short is paid for on top"
