@@ -455,3 +455,14 @@ def test_a_winner_that_does_not_beat_the_trivial_baseline_is_not_sure():
     verdict = World(certify=150).majority().add("tfidf-logreg", 0.48, family="baseline").add("linear-probe", 0.3).verdict()
     assert not verdict.sure
     assert "not shown to be better than always giving the most frequent label" in verdict.caveat
+
+
+def test_a_failure_with_all_labels_is_not_passed_over():
+    """An approach that ran out of memory on all labels might have been the best there."""
+    world = World().add("probe", {16: 0.5, 1024: 0.95}).add("tune", {16: 0.4}, family="tuning")
+    assert world.verdict().sure
+    world.add("tune", {1024: 0.0}, status="failed", error="RuntimeError: out of memory", family="tuning")
+    verdict = world.verdict()
+    assert not verdict.sure
+    assert verdict.caveat == "with all labels tune failed"
+    assert "every trial of it failed with 1,024" in named(verdict, "tune").reason

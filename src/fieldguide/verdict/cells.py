@@ -71,7 +71,15 @@ class Entry:
     @property
     def unreached(self) -> int:
         """The largest label count that was planned for it and never reached, if that is more than it stands at; else 0."""
-        most = max((record.n_labels for record in self.with_status("skipped")), default=0)
+        return self._beyond("skipped")
+
+    @property
+    def broken(self) -> int:
+        """The largest label count at which every trial of it failed, if that is more than it stands at; else 0."""
+        return self._beyond("failed")
+
+    def _beyond(self, status: str) -> int:
+        most = max((record.n_labels for record in self.with_status(status)), default=0)
         return most if self.cells and most > self.cell.n_labels else 0
 
     @property

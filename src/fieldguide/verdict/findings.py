@@ -82,10 +82,10 @@ def find(evidence: Evidence, tolerance: float, constraints: Constraints, machine
     recommended = _cheapest(bounded, costs, comparison.order) if bounded else comparison.best
     settle = None if bounded or not comparison.best else _rows_to_settle(ruler, evidence.metric, measured, comparison, tolerance)
     beats = _beats_trivial(ruler, evidence.metric, measured, feasible)
-    short = [entry for entry in entries if not entry.trivial and not against.get(entry.key) and (entry.unreached or entry.unseen)]
+    able = [entry for entry in entries if not entry.trivial and not against.get(entry.key)]
     return Findings(
         evidence, ruler, tuple(entries), tolerance, constraints, costs, against, comparison, recommended, bool(bounded),
-        _caveat(recommended, beats, short), settle, machine_price_usd_per_hour, level, beats,
+        _caveat(recommended, beats, able), settle, machine_price_usd_per_hour, level, beats,
     )  # fmt: skip
 
 
@@ -104,11 +104,14 @@ def _ranks(evidence: Evidence, measured: Mapping[str, Entry]) -> dict[str, float
     return ranking(Ruler(tuple(targets.values())), evidence.metric, cells)
 
 
-def _caveat(recommended: str | None, beats: Mapping[str, bool] | None, short: Sequence[Entry]) -> str:
+def _caveat(recommended: str | None, beats: Mapping[str, bool] | None, able: Sequence[Entry]) -> str:
     if recommended is None:
         return ""
     if beats is not None and not beats[recommended]:
         return "it is not shown to be better than always giving the most frequent label"
+    short, broken = [entry for entry in able if entry.unreached or entry.unseen], [entry for entry in able if entry.broken]
+    if broken:
+        return f"with all labels {listed([called(entry) for entry in broken])} failed"
     if short:
         return f"the budget ended before {listed([called(entry) for entry in short])} could be measured with all labels"
     return ""

@@ -112,9 +112,9 @@ def _status(found: Findings, entry: Entry) -> tuple[str, str]:
             return "best estimate", f"It measured best, and {chosen} comes within {tolerance} of it {ratio}."
         rival, most = called(found.measured[loss.threat]) if loss.threat else "another approach", points(loss.high)
         return "best estimate", f"It measured best, but there are not enough rows to be sure: {rival} could be better by as much as {most}."
-    if entry.unreached:
-        at, more = count(entry.cell.n_labels, "label"), f"{entry.unreached:,}"
-        return "cannot tell", f"It was measured with {at} at most; the budget ended before its trial with {more}, which may lift it."
+    if more := entry.unreached or entry.broken:
+        why = "the budget ended before its trial" if entry.unreached else "every trial of it failed"
+        return "cannot tell", f"It was measured with {count(entry.cell.n_labels, 'label')} at most; {why} with {more:,}, which may lift it."
     if loss.high <= found.tolerance:
         return "within tolerance", f"It loses {bound} to the best, but it costs more than the recommended approach."
     rival, least = called(found.measured[loss.beaten_by]), points(loss.beaten_at_least)
