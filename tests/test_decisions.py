@@ -334,3 +334,21 @@ def test_a_store_of_other_rows_is_not_used(store: Path) -> None:
     real.stored.cache_clear()
     assert real.stored("toys", store) is None
     assert real.stored("absent", store) is None
+
+
+def test_the_store_belongs_to_the_real_rows_and_holds_no_text() -> None:
+    import pandas as pd
+    import reference
+
+    if not reference.DATA.is_dir():
+        pytest.skip(f"the real sets are not in {reference.DATA}")
+    assert {path.stem for path in reference.STORE.glob("*.mark")} == set(reference.SETS)
+    for name in ("cr", "mrpc"):
+        real = reference.RealSet(name)
+        answers, trials = reference.packed(real)
+        assert list(answers["row"]) == [row.id for row in real.answered]
+        assert all(pd.api.types.is_numeric_dtype(answers[column]) for column in answers.columns[2:])
+        done = reference.done(real, Path("nowhere"))
+        assert {(a, n, 0) for a, n in reference.trials(real.spec, 0)} <= done, "the first seed is whole"
+        assert len(trials) == len(done)
+        assert (answers["value majority/256/0"] >= 0).all()
