@@ -19,6 +19,8 @@ RULES = (
 )  # fmt: skip
 REPLICATES = 4_000
 Record = Mapping[str, Any]
+Facts = tuple[tuple[str, Callable[[Sequence[Record]], str]], ...]
+"""(title, what it says of the records of one budget)."""
 
 
 def write(work: Path, page: Path | None = None) -> None:
@@ -64,14 +66,7 @@ def read(work: Path, what: str) -> Iterator[Record]:
 def world_section(records: Sequence[Record]) -> list[str]:
     names = sorted({record["world"] for record in records})
     lines = [f"## {len(names):,} simulated worlds\n"]
-    for share, own in _by_share(records):
-        groups = [record["world"] for record in own]
-        lines += _rules(_with_average(own, groups), share, groups)
-    lines += ["", "What the verdicts claimed, against the truth:\n", "| | " + " | ".join(f"{share:.0%}" for share, _ in _by_share(records)) + " |"]
-    lines.append("|---|" + "---|" * len(list(_by_share(records))))
-    for title, of in WORLD_FACTS:
-        lines.append(f"| {title} | " + " | ".join(of(own) for _, own in _by_share(records)) + " |")
-    return [*lines, "", *_kinds(records)]
+    return [*lines, *_tables(records, "world", WORLD_FACTS, "against the truth"), "", *_kinds(records)]
 
 
 def _kinds(records: Sequence[Record]) -> list[str]:
@@ -100,7 +95,7 @@ def _octaves(records: Sequence[Record]) -> str:
     return f"{np.median(errors):.2f} of {len(errors)}" if errors else "–"
 
 
-WORLD_FACTS: tuple[tuple[str, Callable[[Sequence[Record]], str]], ...] = (
+WORLD_FACTS: Facts = (
     ("studies with a false “A is better than B”", lambda own: _share([r["false"] > 0 for r in own])),
     ("claims that are false", lambda own: f"{sum(r['false'] for r in own)} of {sum(r['claims'] for r in own):,}"),
     ("studies with a loss above its bound (5 % allowed)", lambda own: _share([r["violated"] for r in own])),
@@ -128,14 +123,7 @@ WORLD_FACTS: tuple[tuple[str, Callable[[Sequence[Record]], str]], ...] = (
 def real_section(records: Sequence[Record]) -> list[str]:
     names = sorted({record["set"] for record in records})
     lines = ["", f"## {len(names)} real sets\n", f"Each with {len({r['repetition'] for r in records})} repetitions, whose seeds are rotated: {', '.join(names)}.\n"]
-    for share, own in _by_share(records):
-        groups = [record["set"] for record in own]
-        lines += _rules(_with_average(own, groups), share, groups)
-    lines += ["", "What the verdicts claimed, against sealed rows:\n", "| | " + " | ".join(f"{share:.0%}" for share, _ in _by_share(records)) + " |"]
-    lines.append("|---|" + "---|" * len(list(_by_share(records))))
-    for title, of in REAL_FACTS:
-        lines.append(f"| {title} | " + " | ".join(of(own) for _, own in _by_share(records)) + " |")
-    return [*lines, "", *_sets(records)]
+    return [*lines, *_tables(records, "set", REAL_FACTS, "against sealed rows"), "", *_sets(records)]
 
 
 def _sets(records: Sequence[Record]) -> list[str]:
@@ -155,7 +143,7 @@ def _off_by(records: Sequence[Record], name: str) -> str:
     return f"{np.expm1(np.median(errors)):.1%}, at most {np.expm1(errors.max()):.0%}" if errors.size else "–"
 
 
-REAL_FACTS: tuple[tuple[str, Callable[[Sequence[Record]], str]], ...] = (
+REAL_FACTS: Facts = (
     ("studies with an “A is better than B” that sealed rows contradict", lambda own: _share([r["false"] > 0 for r in own])),
     ("claims contradicted", lambda own: f"{sum(r['false'] for r in own)} of {sum(r['claims'] for r in own):,}"),
     ("studies with a loss above its bound on sealed rows, significantly", lambda own: _share([r["violated"] for r in own])),
@@ -170,6 +158,17 @@ REAL_FACTS: tuple[tuple[str, Callable[[Sequence[Record]], str]], ...] = (
 
 
 # Shared.
+
+
+def _tables(records: Sequence[Record], group: str, facts: Facts, against: str) -> list[str]:
+    """The rules at each budget, the records grouped by `group`, and what the verdicts claimed."""
+    budgets, lines = list(_by_share(records)), []
+    for share, own in budgets:
+        groups = [record[group] for record in own]
+        lines += _rules(_with_average(own, groups), share, groups)
+    lines += ["", f"What the verdicts claimed, {against}:\n", "| | " + " | ".join(f"{share:.0%}" for share, _ in budgets) + " |"]
+    lines.append("|---|" + "---|" * len(budgets))
+    return [*lines, *(f"| {title} | " + " | ".join(of(own) for _, own in budgets) + " |" for title, of in facts)]
 
 
 def _rules(records: Sequence[Record], share: float, groups: Sequence[str]) -> list[str]:

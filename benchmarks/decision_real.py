@@ -21,7 +21,7 @@ import pandas as pd
 import reference
 from decision_rules import Board, Pick, always, everything, halving, uniform
 from decision_study import Outcome, decide
-from decision_worlds import FIXED, SEEDS, TOLERANCE, claimed, stages
+from decision_worlds import FIXED, SEEDS, TOLERANCE, claimed
 
 from fieldguide.approaches.approach import Approach, FitContext, Solver, make
 from fieldguide.models.meter import may_use_cache
@@ -32,6 +32,7 @@ from fieldguide.stats.paired import difference
 from fieldguide.study.plan import shared_order
 from fieldguide.study.settings import DEFAULT_MACHINE_PRICE, Settings
 from fieldguide.tasks.task import Role, Task, TaskSpec
+from fieldguide.verdict.cascades import stages_of
 from fieldguide.verdict.findings import Findings
 from fieldguide.verdict.key import advice_as_approach, walk
 from fieldguide.verdict.key_facts import facts_of
@@ -311,7 +312,7 @@ def _sealed(store: Stored, found: Findings, parts: Mapping[str, str], key: str) 
     entry = found.measured[key]
     if entry.first.family != "cascade":
         return store.sealed[parts[key], entry.cell.n_labels]
-    (small, few), (large, many) = [(parts[part], n) for part, n in stages(found, key)]
+    (small, few), (large, many) = [(parts[part], n) for part, n in stages_of(found.measured[key].first)]
     threshold, at = entry.first.approach["params"]["thresholds"][0], store.rows_of("sealed")
     runs = []
     for seed in range(SEEDS):

@@ -6,7 +6,6 @@ against the true quality of the approach at its label count, mean over seeds.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from functools import cache
 from statistics import median
@@ -16,12 +15,12 @@ import numpy as np
 from decision_rules import Board, Pick, always, everything, halving, uniform
 from decision_study import Outcome, decide
 
-from fieldguide.records import fingerprint
 from fieldguide.study.plan import shared_order
 from fieldguide.study.settings import Settings
 from fieldguide.tasks.task import Role
 from fieldguide.testing.simulated import hashes, registered
 from fieldguide.testing.worlds import World
+from fieldguide.verdict.cascades import stages_of
 from fieldguide.verdict.findings import Findings
 from fieldguide.verdict.key import advice_as_approach, walk
 from fieldguide.verdict.key_facts import KeyFacts
@@ -120,16 +119,10 @@ def claimed(found: Findings) -> list[tuple[str, str, float]]:
     return [(a, b, gap) for (a, b), gap in made.items()]
 
 
-def stages(found: Findings, key: str) -> list[tuple[str, int]]:
-    """(approach key, label count) of each stage of a cascade."""
-    parsed = [json.loads(text) for text in found.measured[key].first.approach["params"]["stages"]]
-    return [(fingerprint({"name": stage["name"], "params": stage["params"]}), stage["n_labels"]) for stage in parsed]
-
-
 def _cascade(world: World, found: Findings, key: str, seed: int) -> tuple[float, float, float]:
     """(true accuracy, share deferred, true accuracy of the large stage) of one seed's cascade."""
     threshold = found.measured[key].first.approach["params"]["thresholds"][0]
-    return _of_stages(world, tuple((world.parts[part], n) for part, n in stages(found, key)), threshold, seed)
+    return _of_stages(world, tuple((world.parts[part], n) for part, n in stages_of(found.measured[key].first)), threshold, seed)
 
 
 def _of_stages(world: World, parts: tuple[Pick, ...], threshold: float, seed: int) -> tuple[float, float, float]:
@@ -179,7 +172,7 @@ def _of_key(world: World, found: Findings, key: str | None) -> dict[str, Any]:
     if found.measured[key].first.family != "cascade":
         return _scored(world, (world.parts[key], n))
     runs = [_cascade(world, found, key, record.seed) for record in found.measured[key].cell.records]
-    small, large = (world.cost_per_1k_usd(world.parts[part]) for part, _ in stages(found, key))
+    small, large = (world.cost_per_1k_usd(world.parts[part]) for part, _ in stages_of(found.measured[key].first))
     cost = small + large * float(np.mean([deferred for _, deferred, _ in runs]))
     return _regret(world, "cascade", n, float(np.mean([accuracy for accuracy, _, _ in runs])), cost)
 

@@ -62,11 +62,8 @@ def with_cascades(
 
 def stage_trials(evidence: Evidence, cascade: TrialRecord) -> tuple[str, ...]:
     """Keys of the trials that a synthetic record puts together, first stage to last: whose solvers `compose` is to be given."""
-    stages = []
-    for text in cascade.approach["params"]["stages"]:
-        stage = json.loads(text)
-        approach = {"name": stage["name"], "params": stage["params"]}
-        stages.append([r.key for r in evidence.records if r.status == "done" and r.approach == approach and r.n_labels == stage["n_labels"]])
+    done = [record for record in evidence.records if record.status == "done"]
+    stages = [[r.key for r in done if (fingerprint(r.approach), r.n_labels) == stage] for stage in stages_of(cascade)]
     threshold = cascade.approach["params"]["thresholds"][0]
     return next(pair for pair in itertools.product(*stages) if fingerprint("cascade", *pair, threshold) == cascade.key)
 
@@ -192,10 +189,14 @@ def _unbeaten(
     return sorted(left, key=lambda k: -ruler.value(name, measured[k].cell))
 
 
-def _stage_keys(cascade: TrialRecord) -> tuple[str, ...]:
-    """`Standing.key` of each stage."""
+def stages_of(cascade: TrialRecord) -> list[tuple[str, int]]:
+    """(`Standing.key`, label count) of each stage, first to last."""
     stages = [json.loads(text) for text in cascade.approach["params"]["stages"]]
-    return tuple(fingerprint({"name": stage["name"], "params": stage["params"]}) for stage in stages)
+    return [(fingerprint({"name": stage["name"], "params": stage["params"]}), stage["n_labels"]) for stage in stages]
+
+
+def _stage_keys(cascade: TrialRecord) -> tuple[str, ...]:
+    return tuple(key for key, _ in stages_of(cascade))
 
 
 def _title(candidate: Candidate, twins: bool) -> str:
