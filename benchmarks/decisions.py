@@ -1,7 +1,7 @@
 """Does `decide` decide well? Studies on simulated worlds and replayed real sets at 5, 15 and 30 % of the exhaustive spend.
 
-    python benchmarks/decisions.py --worlds 2000            # about an hour and a half of processor time
-    python benchmarks/decisions.py --worlds 2000 --part 1/2 # the first half of it, for two processes beside each other
+    python benchmarks/decisions.py --worlds 2000 --shares 0.15   # about 25 minutes of processor time; all three budgets take an hour
+    python benchmarks/decisions.py --worlds 2000 --part 1/2      # the first half of it, for two processes beside each other
     python benchmarks/decisions.py --real                   # minutes, from the store that benchmarks/reference.py wrote
     python benchmarks/decisions.py --table                  # only rewrite docs/results/decisions.md from what is done
 
@@ -32,6 +32,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--worlds", type=int, default=0, help="how many simulated worlds, the kinds in turn")
     parser.add_argument("--part", default="1/1", help="i/k: every k-th world or set from the i-th on")
+    parser.add_argument("--shares", default=",".join(map(str, SHARES)), help="budgets for the worlds, as shares of the exhaustive spend")
     parser.add_argument("--real", action="store_true", help="replay the real sets")
     parser.add_argument("--store", type=Path, default=ROOT / "benchmarks" / "reference", help="folder that reference.py packed")
     parser.add_argument("--work", type=Path, default=Path("runs/decisions"), help="folder for what is done so far")
@@ -41,21 +42,21 @@ def main() -> None:
     options.work.mkdir(parents=True, exist_ok=True)
     if not options.table:
         if options.worlds:
-            run_worlds(options.worlds, part, parts, options.work)
+            run_worlds(options.worlds, [float(share) for share in options.shares.split(",")], part, parts, options.work)
         if options.real:
             run_real(options.store, part, parts, options.work)
     decision_page.write(options.work)
 
 
-def run_worlds(count: int, part: int, parts: int, work: Path) -> None:
+def run_worlds(count: int, shares: list[float], part: int, parts: int, work: Path) -> None:
     """Every missing world of this part, one line a budget."""
-    done, kinds = {record["world"] for record in decision_page.read(work, "worlds")}, list(KINDS)
+    done, kinds = {(record["world"], record["share"]) for record in decision_page.read(work, "worlds")}, list(KINDS)
     with (work / f"worlds-{part}-of-{parts}.jsonl").open("a", encoding="utf-8") as out:
         for i in range(part - 1, count, parts):
             world = make_world(kinds[i % len(kinds)], i // len(kinds))
-            if world.name not in done:
+            if missing := [share for share in shares if (world.name, share) not in done]:
                 began = time.process_time()
-                _append(out, decision_worlds.judged(world, SHARES))
+                _append(out, decision_worlds.judged(world, missing))
                 print(f"{i + 1}/{count} {world.name}: {time.process_time() - began:.1f} s", file=sys.stderr, flush=True)
 
 

@@ -117,3 +117,37 @@ def test_the_best_is_given_up_in_at_most_one_study_of_a_hundred() -> None:
             allocation.saw(trial, answers)
         lost += bool(allocation.given_up)
     assert lost / streams <= ERROR * len(stands) + 3 * np.sqrt(ERROR * len(stands) / streams), "all tie, so any loss is an error"
+
+
+def seen(allocation: Allocation, plan: Plan, world: World, part: str, right: float, seed: int = 0) -> None:
+    """Let an allocation see that an approach gets such a share of select rows right, where it stands."""
+    key = next(a.key for a in world.approaches if world.parts[a.key] == part)
+    trial = max((t for t in plan.trials if t.approach.key == key and t.seed == seed), key=lambda t: t.n_labels)
+    rows = [row for row in world.task[Role.SELECT] if row.id in set(trial.select_ids)]
+    wrong = next(label for label in world.task.spec.labels if label != rows[0].target)
+    good = round(right * len(rows))
+    allocation.saw(trial, {row.id: Prediction(row.target if i < good else (wrong if row.target != wrong else "none")) for i, row in enumerate(rows)})
+
+
+def test_what_is_left_goes_to_the_leader_or_its_likeliest_rival_whichever_is_known_less_well(clear: World) -> None:
+    plan = planned(clear, prompt_rows=80)
+    allocation = Allocation(clear.task, plan, None)
+    by_part = {part: approach.key for part, approach in clear.cast.items()}
+    for part, right in (("fine-tune", 0.8), ("prompt-zero-shot", 0.78), ("prompt-few-shot", 0.3)):
+        seen(allocation, plan, clear, part, right)
+    waiting = {by_part["fine-tune"], by_part["prompt-zero-shot"], by_part["prompt-few-shot"]}
+    assert allocation._duellist(waiting) == by_part["prompt-zero-shot"], "twenty rows tell less than all of them"
+    assert allocation._duellist(waiting - {by_part["prompt-zero-shot"]}) == by_part["fine-tune"]
+    assert allocation._duellist({by_part["prompt-few-shot"]}) == by_part["prompt-few-shot"], "who else waits has its turn at last"
+
+
+def test_where_the_budget_does_not_pay_for_all_labels_the_next_smaller_count_has_its_turn(clear: World) -> None:
+    plan = planned(clear)
+    allocation = Allocation(clear.task, plan, TOLERANCE)
+    tune = next(a.key for a in clear.approaches if a.family == "tuning")
+    first = sorted((t for t in plan.trials if t.approach.key == tune and t.seed == 0), key=lambda t: t.n_labels)
+    allocation.refused(first[-1])
+    assert allocation._turn(first[-2])[0] < allocation._turn(first[-1])[0]
+    while allocation._within[tune] > first[0].n_labels:
+        allocation.refused(next(t for t in first if t.n_labels == allocation._within[tune]))
+    assert allocation._within[tune] == first[0].n_labels, "no count is below the smallest"

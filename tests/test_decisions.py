@@ -158,11 +158,11 @@ def test_runs_go_on_where_they_stopped_and_the_page_is_written(tmp_path: Path, m
         return [{**record, "world": world.name, "kind": world.kind} for record in tied]
 
     monkeypatch.setattr(decision_worlds, "judged", stub)
-    decisions.run_worlds(4, 1, 2, tmp_path)
+    decisions.run_worlds(4, [0.3, 0.6], 1, 2, tmp_path)
     with (tmp_path / "worlds-1-of-2.jsonl").open("a") as file:
         file.write('{"world": "cut sho')  # a kill in the middle of a line
-    decisions.run_worlds(6, 1, 1, tmp_path)
-    decisions.run_worlds(6, 1, 1, tmp_path)
+    decisions.run_worlds(6, [0.3, 0.6], 1, 1, tmp_path)
+    decisions.run_worlds(6, [0.3, 0.6], 1, 1, tmp_path)
     assert len(made) == len(set(made)) == 6
     decision_page.write(tmp_path, tmp_path / "page.md")
     page = (tmp_path / "page.md").read_text()

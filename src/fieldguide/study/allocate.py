@@ -2,8 +2,10 @@
 
 Every approach starts small. First those that cost seconds, with every label count and seed, so that a small budget still sees
 whole learning curves; then, of those that prompt or tune a network, the smallest label count, then all labels, which the verdict
-is about, the more promising first; then, for prompted approaches that were held to few rows, more of them, doubling up to
-`ENOUGH_ROWS`; then further seeds, then all rows, and last the label counts between.
+is about, or as many as the budget still pays for, the more promising first. What is left goes to the two between whom the verdict
+lies: the leader on select rows and the rival that might yet be better, whichever of them is known less well (Kalyanakrishnan et al.
+2012, ICML, the rule of LUCB). It gets more rows, doubling up to `ENOUGH_ROWS` where it was held to few, then further seeds, then
+all rows. Last come the label counts between.
 
 An approach is given up only on valid evidence from *select* rows, and where it would stand: a prompt at its label count, an
 approach that learns at all its labels, never at a small count, since learning curves cross. It goes if another approach, where
@@ -17,7 +19,7 @@ The same answers lead to the same allocation: nothing here looks at a clock.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import log
 from typing import Any
@@ -41,6 +43,12 @@ ENOUGH_ROWS = 400
 """Rows up to which a prompted approach's first seed is given more rows before anything gets a second seed."""
 LEAST_ROWS = 16
 """Select rows before anything is given up."""
+HOPE = 2.0
+"""Standard errors above its estimate at which an approach is still taken for a rival of the leader."""
+SEED_SD = 0.015
+"""A guess at the deviation over seeds, which one seed cannot tell."""
+RIVALRY = 3
+"""From this turn on, the two between whom the verdict lies go first."""
 
 
 @dataclass
@@ -58,16 +66,19 @@ class Allocation:
         self._targets = {row.id: row.target for row in self.task[Role.SELECT]}
         self._place = {row: i for i, row in enumerate(self.plan.rows[0])}
         self._stands: dict[str, int] = {}  # approach key → the label count at which it would stand
-        self._smallest: dict[str, int] = {}
+        self._counts: dict[str, set[int]] = {}
+        self._within: dict[str, int] = {}  # approach key → the largest label count that the budget may pay for
         self._rows: dict[str, int] = {}  # trial key → rows that it is to answer at first
         for trial in self.plan.trials:
             key = trial.approach.key
             self._stands[key] = max(self._stands.get(key, 0), trial.n_labels)
-            self._smallest[key] = min(self._smallest.get(key, trial.n_labels), trial.n_labels)
+            self._counts.setdefault(key, set()).add(trial.n_labels)
             self._rows[trial.key] = len(trial.row_ids)
         self._first_seed = min((trial.seed for trial in self.plan.trials), default=0)
         self._scores: dict[str, np.ndarray] = {}  # approach key → (select rows,) scores where it stands, nan where not answered
+        self._within |= self._stands
         self._early: dict[str, float] = {}  # approach key → mean score at the largest label count seen
+        self._seen: dict[str, dict[int, tuple[float, int]]] = {}  # approach key → seed → (mean score, select rows) there
         self._reached: dict[str, int] = {}  # approach key → rows that a trial of it has answered where it stands
         self._costs: dict[str, tuple[float, float]] = {}  # approach key → (dollars, FLOPs) a row
         self._titles = {trial.approach.key: _called(trial) for trial in self.plan.trials}
@@ -78,22 +89,48 @@ class Allocation:
 
     def next(self, left: Sequence[Trial]) -> Trial:
         """The trial to run next of those that are left, at least one."""
-        return min(left, key=self._turn)
+        first = min(left, key=self._turn)
+        if self._turn(first)[0] != RIVALRY:
+            return first
+        waiting = {trial.approach.key for trial in left if self._turn(trial)[0] == RIVALRY}
+        return min((trial for trial in left if trial.approach.key == self._duellist(waiting)), key=self._turn)
+
+    def refused(self, trial: Trial) -> None:
+        """Take in that the budget does not pay for a trial: fewer labels may do."""
+        key = trial.approach.key
+        if trial.seed == self._first_seed and trial.n_labels == self._within[key] and key not in self._seen:
+            self._within[key] = max((n for n in self._counts[key] if n < trial.n_labels), default=trial.n_labels)
 
     def _turn(self, trial: Trial) -> tuple[int, float, int]:
         """When a trial has its turn: smaller comes first, and what is equal stays in order."""
         key, rows = trial.approach.key, len(trial.row_ids)
-        first, stands, wider = trial.seed == self._first_seed, trial.n_labels == self._stands[key], rows > self._rows[trial.key]
-        promise = -self._early.get(key, 0.0)
-        if trial.approach.family not in DEAR:
-            return 0, trial.seed, trial.n_labels
-        if wider:
-            return (3 if first and rows <= ENOUGH_ROWS else 5), rows, 0
-        if first and trial.n_labels == self._smallest[key]:
+        first, stands = trial.seed == self._first_seed, trial.n_labels == self._within[key]
+        if trial.approach.family not in DEAR and first:
+            return 0, 0.0, trial.n_labels
+        if rows > self._rows[trial.key]:
+            return RIVALRY, (0 if first and rows <= ENOUGH_ROWS else 2), rows
+        if first and trial.n_labels == min(self._counts[key]):
             return 1, 0.0, 0
         if stands:
-            return (2, promise, 0) if first else (4, trial.seed, 0)
-        return (6, promise, trial.n_labels) if first else (7, trial.seed, trial.n_labels)
+            return (2, -self._early.get(key, 0.0), 0) if first else (RIVALRY, 1, trial.seed)
+        return (4, -self._early.get(key, 0.0), trial.n_labels) if first else (5, trial.seed, trial.n_labels)
+
+    def _duellist(self, waiting: Collection[str]) -> str:
+        """Of the approaches that wait for more rows or seeds: the leader or its likeliest rival, or else the one with the most hope."""
+        known = {key: self._guess(key) for key in self._seen if key not in self.given_up}
+        leader = max(known, key=lambda key: known[key][0], default=None)
+        hope = {key: mean + HOPE * error for key, (mean, error) in known.items() if key != leader}
+        rival = max(hope, key=lambda key: hope[key], default=None)
+        pair = [key for key in (leader, rival) if key is not None and key in waiting]
+        if pair:
+            return max(pair, key=lambda key: known[key][1])
+        return max(sorted(waiting), key=lambda key: hope.get(key, 0.0))
+
+    def _guess(self, key: str) -> tuple[float, float]:
+        """(mean score on select rows, a standard error) of an approach where it stands, over the seeds seen."""
+        seen = list(self._seen[key].values())
+        mean, rows = float(np.mean([m for m, _ in seen])), max(n for _, n in seen)
+        return mean, float(np.sqrt(max(mean * (1 - mean), 0.05) / max(rows, 1) + SEED_SD**2 / len(seen)))
 
     def sized(self, trial: Trial) -> Trial:
         """The trial on as many rows as its approach has answered already with the first seed, so that seeds can be compared."""
@@ -114,7 +151,10 @@ class Allocation:
             self._reached[key] = max(self._reached.get(key, 0), len(trial.row_ids))
         if not len(scores) or self._trivial(key):
             return
-        self._early[key] = float(np.nanmean(scores)) if not np.isnan(scores).all() else 0.0
+        answered = int((~np.isnan(scores)).sum())
+        self._early[key] = float(np.nanmean(scores)) if answered else 0.0
+        if trial.n_labels == self._within[key] and answered:
+            self._seen.setdefault(key, {})[trial.seed] = (self._early[key], answered)
         if trial.seed != self._first_seed or trial.n_labels != self._stands[key]:
             return
         if self.tolerance is None:

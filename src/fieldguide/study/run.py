@@ -87,6 +87,8 @@ class Study:
             left.remove(trial := self._allocation.next(left))
             trial = self._allocation.sized(trial)
             records[trial.key] = record = self._take(trial, journal, records.get(trial.key), left)
+            if record.status == "skipped":
+                self._allocation.refused(trial)
             if record.status == "done" and (wider := self.plan.widened(trial)) and record.rows >= len(trial.row_ids):
                 left.append(wider)
         self.progress(Step("Reaching the verdict", len(records), len(records), 0.0))

@@ -10,7 +10,7 @@ import numpy as np
 from fieldguide.stats.paired import simultaneous_level
 from fieldguide.stats.power import rows_to_bound
 from fieldguide.study.allocate import ERROR
-from fieldguide.verdict.cascades import earns_its_place
+from fieldguide.verdict.cascades import earns_its_place, stages_of
 from fieldguide.verdict.cells import Entry, cells_of, gather
 from fieldguide.verdict.compare import Comparison, compare, ranking
 from fieldguide.verdict.evidence import Evidence
@@ -92,7 +92,8 @@ def find(evidence: Evidence, tolerance: float, constraints: Constraints, machine
 def _ranks(evidence: Evidence, measured: Mapping[str, Entry]) -> dict[str, float]:
     """Key → quality on *select*, *calibrate* and *certify* rows together: who is best is a guess, and more rows make a better one.
 
-    A cascade's pair and threshold were chosen on select and calibrate rows, so for it only certify rows count.
+    A cascade's pair and threshold were chosen on select and calibrate rows, so for it only certify rows count, and it ranks no higher
+    than its best stage: what the best of many thresholds seems to gain over both stages is mostly the luck of that choice.
     """
     targets = {**evidence.select_targets, **evidence.calibrate_targets, **evidence.targets}
     places = {row: i for i, row in enumerate(targets)}
@@ -101,7 +102,11 @@ def _ranks(evidence: Evidence, measured: Mapping[str, Entry]) -> dict[str, float
         cells_of(key, entry.cell.records, evidence.answers, unseen if entry.first.family == "cascade" else places)[-1]
         for key, entry in measured.items()
     ]
-    return ranking(Ruler(tuple(targets.values())), evidence.metric, cells)
+    ranks = ranking(Ruler(tuple(targets.values())), evidence.metric, cells)
+    for key, entry in measured.items():
+        if entry.first.family == "cascade":
+            ranks[key] = min(ranks[key], max(ranks[stage] for stage, _ in stages_of(entry.first)))
+    return ranks
 
 
 def _caveat(recommended: str | None, beats: Mapping[str, bool] | None, able: Sequence[Entry]) -> str:
