@@ -37,7 +37,7 @@ from fieldguide.records import Row, fingerprint
 from fieldguide.study.plan import shared_order
 from fieldguide.tasks.build import read_task
 from fieldguide.tasks.overlap import near_duplicate_groups
-from fieldguide.tasks.split import deal, stratum
+from fieldguide.tasks.split import deal
 from fieldguide.tasks.task import Role, TaskSpec, nested_subset
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -87,11 +87,11 @@ class RealSet:
         by_id = {row.id: row for _, row in task}
         rows = [by_id[i] for i in shared_order(list(by_id.values()))[:POOL]]
         groups = near_duplicate_groups(["\n".join(task.spec.reader.segments(task.spec, row.inputs)) for row in rows])
-        first = deal(groups, [stratum(row.target) for row in rows], {Role.CERTIFY: SEALED}, Role.TRAIN, 0, first_to_rest=True)
+        first = deal(groups, [row.target for row in rows], {Role.CERTIFY: SEALED}, Role.TRAIN, 0, first_to_rest=True)
         sealed = tuple(row for row, role in zip(rows, first, strict=True) if role is Role.CERTIFY)
         keep = [i for i, role in enumerate(first) if role is Role.TRAIN]
         rest = [rows[i] for i in keep]
-        second = deal(groups[keep], [stratum(row.target) for row in rest], ROLES, Role.TRAIN, 0, first_to_rest=True)
+        second = deal(groups[keep], [row.target for row in rest], ROLES, Role.TRAIN, 0, first_to_rest=True)
         dealt = {role.value: tuple(row for row, own in zip(rest, second, strict=True) if own is role) for role in Role}
         return task.spec, {**dealt, "sealed": sealed}
 

@@ -212,7 +212,7 @@ def _measured(h: bool) -> list[Standing]:
             (0.472,), (0,), rows=100, loss=loss(0.449, -0.01, 0.512), latency_p50_s=0.38, latency_p95_s=0.61, cost_per_1k_usd=0.013, fit_s=0.0, models=smol,
         ),
         standing(
-            "majority", "Majority label", "baseline", "worse", "A trivial baseline, shown for scale.",
+            "majority", "Majority answer", "baseline", "worse", "A trivial baseline, shown for scale.",
             (0.148,), (0,), loss=loss(0.773, 0.73, 0.81), latency_p50_s=0.000004, latency_p95_s=0.000006, cost_per_1k_usd=0.0, fit_s=0.0, baseline=True,
         ),
     ]  # fmt: skip
@@ -355,6 +355,6 @@ def none_verdict() -> Verdict:
     """Standings whose every optional field is None, and no recommendation."""
     return Verdict(
         "No approach meets the constraints.", None, False, None,
-        (Standing("majority", {}, "Majority label", "baseline", "not measured", ""), Standing("fine-tune", {}, "Fine-tuned encoder", "tuning", "failed", "", errors=("",))),
+        (Standing("majority", {}, "Majority answer", "baseline", "not measured", ""), Standing("fine-tune", {}, "Fine-tuned encoder", "tuning", "failed", "", errors=("",))),
         ("One doubt.",), (), {"name": "x", "labels": 3}, {"certify": 5}, 0.02, Constraints(local_only=True), 0.1, rows_to_settle=900, handed_over={"quality": None},
     )  # fmt: skip

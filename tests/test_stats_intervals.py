@@ -6,6 +6,7 @@ from functools import cache
 
 import numpy as np
 import pytest
+from macro_f1 import macro_f1_pseudo_values, resampled_macro_f1
 from scipy import optimize, stats
 
 from fieldguide.stats.intervals import (
@@ -15,10 +16,8 @@ from fieldguide.stats.intervals import (
     cluster_weights,
     effective_rows,
     exact,
-    macro_f1_pseudo_values,
     over_rows_and_seeds,
     percentile,
-    resampled_macro_f1,
     resampled_means,
     row_weights,
     wilson,

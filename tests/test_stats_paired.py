@@ -7,8 +7,9 @@ from statistics import NormalDist
 
 import numpy as np
 import pytest
+from macro_f1 import macro_f1_pseudo_values, resampled_macro_f1
 
-from fieldguide.stats.intervals import macro_f1_pseudo_values, quantile, resampled_macro_f1, resampled_means, row_weights
+from fieldguide.stats.intervals import quantile, resampled_means, row_weights
 from fieldguide.stats.paired import (
     adjusted_moments,
     bootstrap_p,

@@ -65,7 +65,7 @@ class World:
     def majority(self) -> World:
         key = fingerprint("majority")
         approach = {"name": "majority", "params": {}}
-        self.records.append(TrialRecord(key, approach, "Majority label", "baseline", 0, 0, "done", fit_s=0.0, predict_s=0.01, latencies_s=(1e-5,) * 20))
+        self.records.append(TrialRecord(key, approach, "Majority answer", "baseline", 0, 0, "done", fit_s=0.0, predict_s=0.01, latencies_s=(1e-5,) * 20))
         self.answers[key] = dict.fromkeys([*self.targets, *self.select], "billing")
         return self
 

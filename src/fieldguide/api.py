@@ -252,5 +252,5 @@ def key(
     for note in task.notes:
         say(note)
     if isinstance(unlabelled, (str, Path)):
-        return walk(facts_of(task, read_inputs(str(unlabelled), task.spec.inputs)))
+        return walk(facts_of(task, read_inputs(str(unlabelled), task.spec.inputs, task.spec.reader.lists(task.spec.inputs))))
     return walk(facts_of(task, None if unlabelled is None else [task.spec.coerce(row) for row in unlabelled]))

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-Inputs = Mapping[str, str]
-"""What one row asks: column name → text."""
+Inputs = Mapping[str, Any]
+"""What one row asks: column name → text, or a list of texts where the task's kind reads one (choices, tokens, documents)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,8 @@ class Unparsed:
 class Prediction:
     """One answer. `value` is what JSON can hold (text, number, list, mapping), or `Unparsed`.
 
-    `probabilities` sum to 1 over the label space where the approach has them.
+    `probabilities` sum to 1 over the label space (or the row's own options) where the approach has them; where several labels may
+    apply, each is that label's own.
     """
 
     value: Any

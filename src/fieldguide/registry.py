@@ -19,6 +19,10 @@ TABLE: dict[str, dict[str, str]] = {
         "classification": "fieldguide.tasks.kinds.classification:Classification",
         "pair-classification": "fieldguide.tasks.kinds.pair_classification:PairClassification",
     },
+    "metric": {
+        "accuracy": "fieldguide.tasks.metrics:ACCURACY",
+        "macro_f1": "fieldguide.tasks.metrics:MACRO_F1",
+    },
     "approach": {
         "majority": "fieldguide.approaches.baselines.majority:Majority",
         "tfidf-logreg": "fieldguide.approaches.baselines.tfidf:TfidfLogReg",

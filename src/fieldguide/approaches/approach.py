@@ -180,7 +180,7 @@ class Solver(ABC):
         if not hasattr(self, "task"):
             raise NotFitted(f"This {type(self).__name__} was never fitted; make one with Approach.fit or Solver.load.")
         if hasattr(inputs, "to_dict") and hasattr(inputs, "columns"):  # a data frame
-            inputs = [{str(k): "" if v is None or v != v else str(v) for k, v in row.items()} for row in inputs.to_dict("records")]
+            inputs = [{str(k): _plain_cell(v) for k, v in row.items()} for row in inputs.to_dict("records")]
         if isinstance(inputs, (str, Mapping)):
             raise ApproachError("predict takes a list of inputs; put a single one in brackets.")
         rows = [self.task.coerce(value, f"input {i + 1}") for i, value in enumerate(inputs)]
@@ -254,6 +254,14 @@ class Solver(ABC):
     @abstractmethod
     def _load(cls, folder: Path, state: Mapping[str, Any], approach: Any, task: TaskSpec, models: ModelPool) -> Self:
         """The author's half: the solver that `_save` wrote."""
+
+
+def _plain_cell(value: Any) -> Any:
+    """A data frame's cell: a list of texts as it stands, a missing value as "", all else as text."""
+    value = value.tolist() if hasattr(value, "tolist") else value
+    if isinstance(value, (list, tuple)):
+        return [str(part) for part in value]
+    return "" if value is None or value != value else str(value)
 
 
 class _seeded:

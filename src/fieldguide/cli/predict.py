@@ -20,11 +20,11 @@ def predict(
     from fieldguide.tasks.inputs import read_inputs
 
     solver = api.load(run)
-    inputs = read_inputs(file, solver.task.inputs)
+    inputs = read_inputs(file, solver.task.inputs, solver.task.reader.lists(solver.task.inputs))
     for start in range(0, len(inputs), 64):
         for found in solver.predict(inputs[start : start + 64]):
             value = None if isinstance(found.value, Unparsed) else found.value
             if as_json:
                 print(json.dumps({"value": value, "probabilities": plain(found.probabilities)}, ensure_ascii=False))
             else:
-                print("" if value is None else value)
+                print("" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))

@@ -120,26 +120,16 @@ def effective_rows(true: np.ndarray) -> float:
     return float(len(counts) ** 2 / (1 / counts).sum())
 
 
-def macro_f1_pseudo_values(true: np.ndarray, given: np.ndarray, classes: int) -> np.ndarray:
-    """Tukey's jackknife pseudo-values of macro-F1: (n,) targets and (n, S) answers → (n, S), a row's own share of the metric.
+def pseudo_values(parts: np.ndarray, whole: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Tukey's jackknife pseudo-values of a metric of sums: (n, k) what each row adds to the sums → (n,), a row's own share.
 
-    n F − (n − 1) F without the row (Efron & Tibshirani 1993, chapter 11). Their mean is macro-F1 less its first-order bias,
-    and they can stand wherever row scores of a mean do. Class numbers as in `resampled_macro_f1`. One row is its own value.
+    n F − (n − 1) F without the row (Efron & Tibshirani 1993, chapter 11). Their mean is the metric less its first-order bias, and
+    they can stand wherever row scores of a mean do. `whole` gives the metric of sums (…, k). One row is its own value.
     """
-    n, seeds = given.shape
-    found = np.empty((n, seeds))
-    for s in range(seeds):
-        said, right = given[:, s], given[:, s] == true
-        wrong = (said >= 0) & ~right  # only then does the row count in a second class
-        hits = np.bincount(true[right], minlength=classes)
-        total = np.bincount(true, minlength=classes) + np.bincount(said[said >= 0], minlength=classes)
-        f1, present = 2 * hits / np.maximum(total, 1), max(np.count_nonzero(total), 1)
-        rest, other = total[true] - 1 - right, total[said] - 1
-        change = 2 * (hits[true] - right) / np.maximum(rest, 1) - f1[true]
-        change += np.where(wrong, 2 * hits[said] / np.maximum(other, 1) - f1[said], 0.0)
-        left = (f1.sum() + change) / np.maximum(present - (rest == 0) - (wrong & (other == 0)), 1)
-        found[:, s] = f1.sum() / present if n == 1 else n * f1.sum() / present - (n - 1) * left
-    return found
+    n, total = len(parts), parts.sum(axis=0)
+    if n == 1:
+        return np.atleast_1d(whole(total))
+    return n * float(whole(total)) - (n - 1) * whole(total - parts)
 
 
 def row_weights(n: int, replicates: int = REPLICATES, seed: int = 0) -> np.ndarray:
@@ -158,23 +148,9 @@ def resampled_means(weights: np.ndarray, columns: np.ndarray) -> np.ndarray:
     return (weights @ columns.astype(np.float32)).astype(float) / weights.sum(axis=1, dtype=float)[:, None]
 
 
-def resampled_macro_f1(weights: np.ndarray, true: np.ndarray, given: np.ndarray, classes: int) -> np.ndarray:
-    """Bootstrap replicates of macro-F1, (B, S), through per-class counts: F1 = 2 hits / (true + given).
-
-    `true` is (n,) and `given` (n, S), class numbers, −1 in `given` for an answer that is no class. As in scikit-learn, a class
-    that a replicate holds neither as target nor as answer takes no part in its mean.
-    """
-    n, seeds = given.shape
-    asked = np.zeros((n, 1, classes), dtype=np.float32)
-    asked[np.arange(n), 0, true] = 1.0
-    said = np.zeros((n, seeds, classes), dtype=np.float32)
-    row, seed = np.nonzero(given >= 0)
-    said[row, seed, given[row, seed]] = 1.0
-    hits = (weights @ (asked * said).reshape(n, -1)).reshape(-1, seeds, classes)
-    total = (weights @ (asked + said).reshape(n, -1)).reshape(-1, seeds, classes)
-    present = total > 0
-    f1 = np.divide(2 * hits, total, out=np.zeros_like(hits), where=present)
-    return f1.sum(axis=2, dtype=float) / np.maximum(present.sum(axis=2), 1)
+def resampled(weights: np.ndarray, parts: np.ndarray, whole: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Bootstrap replicates (B,) of a metric of sums: (B, n) weights, (n, k) what each row adds, `whole` from sums (…, k) to values."""
+    return whole((weights @ parts.astype(np.float32)).astype(float))
 
 
 def percentile(replicates: np.ndarray, level: float = 0.95) -> tuple[float, float]:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from fieldguide.errors import DataError
 from fieldguide.records import Row
 from fieldguide.registry import resolve
-from fieldguide.tasks.cells import blank, text_of, whole
+from fieldguide.tasks.cells import blank, cell_of, whole
 from fieldguide.tasks.infer import Reading, infer
 from fieldguide.tasks.kinds.kind import Kind
-from fieldguide.tasks.load import Loaded, load
+from fieldguide.tasks.load import load
 from fieldguide.tasks.split import assign_roles
 from fieldguide.tasks.tables import Table
 from fieldguide.tasks.task import Role, Task, TaskSpec
@@ -43,18 +44,19 @@ def read_task(
     reading = infer(loaded.tables, target=target, inputs=inputs, kind=kind, metric=metric)
     reader: Kind = resolve("kind", reading.kind)()
     notes = [*loaded.notes, *reading.notes]
-    parts = {split: _rows(table, reading, reader, notes) for split, table in _labelled(loaded, reading.target, notes).items()}
-    train = loaded.tables["train"]
+    tables = {split: reader.shape(_composed(table, reading.target), reading.inputs, reading.target) for split, table in loaded.tables.items()}
+    parts = {split: _rows(table, reading, reader, notes) for split, table in _labelled(tables, reading.target, notes).items()}
+    train = tables["train"]
     notes += reader.check(train, reading.target, [row.target for row in parts["train"]])
     total = sum(map(len, parts.values()))
     if total < MIN_ROWS:
         raise DataError(f"Only {total} usable labelled row{'s' * (total != 1)} came from {train.name}; give at least {MIN_ROWS}.")
     spec = TaskSpec(name or loaded.name, reading.kind, reading.inputs, reading.target, metric=reading.metric)
-    split = assign_roles(parts, lambda row: "\n".join(reader.segments(spec, row.inputs)), seed)
+    split = assign_roles(parts, lambda row: "\n".join(reader.segments(spec, row.inputs)), seed, reader.stratum)
     if not split.rows[Role.CERTIFY]:
         raise DataError(f"Nearly all rows of {train.name} repeat one another, so none can be kept apart to certify on; remove repeats or add a test file.")
     labels = reader.labels([row.target for row in split.rows[Role.TRAIN]])
-    if labels and all(row.target not in labels for row in split.rows[Role.CERTIFY]):
+    if labels and all(reader.outside(replace(spec, labels=labels), row.target) for row in split.rows[Role.CERTIFY]):
         strange, known = split.rows[Role.CERTIFY][0], ", ".join(labels[:5])
         raise DataError(f"No row to certify on has a label that training knows: {strange.id} has {strange.target!r}, training has {known}; write them alike.")
     if labels and len(labels) < 2:
@@ -63,10 +65,19 @@ def read_task(
     return Task(spec, split.rows, (*notes, *split.notes), loaded.source)
 
 
-def _labelled(loaded: Loaded, target: str, notes: list[str]) -> dict[str, Table]:
+def _composed(table: Table, target: str) -> Table:
+    """The table with its target as one column: where several are named, the list of their cells, blank if any of them is."""
+    names = [name.strip() for name in target.split(",")]
+    if target in table.columns or len(names) == 1:
+        return table
+    cells = [None if any(blank(cell) for cell in row) else list(row) for row in zip(*(table.columns[name] for name in names), strict=True)]
+    return replace(table, columns={**table.columns, target: cells})
+
+
+def _labelled(tables: Mapping[str, Table], target: str, notes: list[str]) -> dict[str, Table]:
     """The tables that hold labels: a validation or test file without a single one is left out, aloud."""
     kept = {}
-    for split, table in loaded.tables.items():
+    for split, table in tables.items():
         if split != "train" and all(blank(cell) for cell in table.columns[target]):
             notes.append(f"No row of {table.name} has a label, so it was not used.")
         else:
@@ -76,7 +87,7 @@ def _labelled(loaded: Loaded, target: str, notes: list[str]) -> dict[str, Table]
 
 def _rows(table: Table, reading: Reading, reader: Kind, notes: list[str]) -> list[Row]:
     """Clean rows: text in every input that the kind needs, and a target. What is dropped is counted in `notes`."""
-    cells, targets = [table.columns[column] for column in reading.inputs], table.columns[reading.target]
+    cells, targets, lists = [table.columns[column] for column in reading.inputs], table.columns[reading.target], reader.lists(reading.inputs)
     rows: list[Row] = []
     silent: list[int] = []
     unlabelled: list[int] = []
@@ -85,14 +96,15 @@ def _rows(table: Table, reading: Reading, reader: Kind, notes: list[str]) -> lis
         if blank(target):
             unlabelled.append(i)
             continue
-        inputs = {column: text_of(held[i], table, i, column) for column, held in zip(reading.inputs, cells, strict=True)}
-        filled = [bool(text) and not text.isspace() for text in inputs.values()]
-        if not (all(filled) if reader.arity > 1 else any(filled)):
+        inputs = {column: cell_of(held[i], table, i, column, lists) for column, held in zip(reading.inputs, cells, strict=True)}
+        filled = [bool(cell) and not (isinstance(cell, str) and cell.isspace()) for cell in inputs.values()]
+        if not (all(filled) if reader.arity > 1 or lists else any(filled)):
             silent.append(i)
             continue
         key = target if isinstance(target, str) else None
         if key not in known or key is None:
             known[key] = reader.read(whole(target), table.where(i, reading.target))
+        reader.fits(inputs, known[key], table.where(i, reading.target))
         rows.append(Row(table.id(i), inputs, known[key]))
     if len(unlabelled) == len(table):
         raise DataError(f"No row of {table.name} has a label in column {reading.target!r}; fill the column in or name another with --target.")

@@ -57,17 +57,21 @@ def infer(
         resolve("kind", kind)
     if metric is not None:
         metric_called(metric)
+    told = _told(table, kind) if target is None and inputs is None else None
+    if told:
+        kind, inputs, target, note = told
+        notes.append(note)
     if target is None:
         target, note = _choose_target(table, taken=inputs)
         notes.append(note)
-    _present(table, target, "--target")
+    target = ",".join(_target_columns(table, target, kind))
     if inputs is None:
         chosen, said = _choose_inputs(table, target)
         notes += said
     else:
         chosen = _given_inputs(table, inputs, target)
     for other in tables.values():
-        for column in (*chosen, target):
+        for column in (*chosen, *([target] if target in table.columns else target.split(","))):
             if column not in other.columns:
                 raise DataError(f"{_capital(other.name)} has no column {column!r}, which {table.name} has; give both the same columns.")
     if kind is None:
@@ -79,9 +83,38 @@ def infer(
             f"The kind {kind} compares {reader.arity} texts a row, but {len(chosen)} input column{'s' * (len(chosen) != 1)} came "
             f"({', '.join(chosen)}); name {reader.arity} with --inputs."
         )
+    if metric is not None and metric in reader.metrics and not metric_called(metric).decides:
+        able = [name for name in reader.metrics if metric_called(name).decides]
+        raise DataError(f"The metric {metric!r} is shown beside others and cannot decide, since lower is better; choose one of {', '.join(able)}.")
     if metric is not None and metric not in reader.metrics:
         raise DataError(f"The metric {metric!r} does not fit the kind {kind}, whose metrics are {', '.join(reader.metrics)}; choose one of these.")
     return Reading(target, chosen, kind, metric or reader.metrics[0], tuple(notes))
+
+
+def _told(table: Table, kind: str | None) -> tuple[str, tuple[str, ...], str, str] | None:
+    """(kind, inputs, target, the sentence that says so) of a table whose columns tell it by their form; None where none does."""
+    for name in (kind,) if kind else names("kind"):
+        if found := resolve("kind", name).columns(table):
+            inputs, target = found
+            said = f"The table has the form of {name}: {_listed(inputs)} in, {target!r} as the target (--kind, --inputs and --target say it otherwise)."
+            return name, inputs, target, said
+    return None
+
+
+def _listed(columns: Sequence[str]) -> str:
+    return ", ".join(repr(column) for column in columns)
+
+
+def _target_columns(table: Table, target: str, kind: str | None) -> list[str]:
+    """The columns of a target: one, or as many as the kind asks for, separated by commas."""
+    named = [target] if target in table.columns else [part.strip() for part in target.split(",")]
+    for column in named:
+        _present(table, column, "--target")
+    asked = resolve("kind", kind).targets if kind else 1
+    if len(named) != asked and (len(named) > 1 or asked > 1):
+        of = f"the kind {kind} reads {asked}" if kind else "only some kinds read more than one; name one of these with --kind"
+        raise DataError(f"{len(named)} target column{'s' * (len(named) != 1)} came ({', '.join(named)}), and {of}; correct --target.")
+    return named
 
 
 def _capital(text: str) -> str:
@@ -102,7 +135,7 @@ def _given_inputs(table: Table, inputs: str | Sequence[str], target: str) -> tup
         raise DataError(f"No input column is named; give one or more of {', '.join(c for c in table.columns if c != target)} with --inputs.")
     for column in columns:
         _present(table, column, "--inputs")
-        if column == target:
+        if column in target.split(","):
             raise DataError(f"The column {column!r} is the target and cannot be an input as well; name other columns with --inputs.")
         if columns.count(column) > 1:
             raise DataError(f"The input column {column!r} is named twice; name it once.")

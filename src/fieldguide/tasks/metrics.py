@@ -1,6 +1,7 @@
-"""Metrics by name. A metric is a number over rows; some are also a number a row, and then a mean.
+"""Metrics by name. A metric is a number over rows; most are also a function of sums over rows, and some simply a mean.
 
-`Unparsed` answers and labels outside the label space count as wrong. All values lie in [0, 1], higher is better.
+`Unparsed` answers and labels outside the label space count as wrong. Higher is better in every metric that may decide; those where
+lower is better are shown beside. Shapes: `n` rows, `k` sums.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from fieldguide.errors import UserError
+from fieldguide.registry import resolve
 
 
 @dataclass(frozen=True)
@@ -19,13 +20,21 @@ class Metric:
     name: str
     title: str
     of: Callable[[Sequence[Any], Sequence[Any]], float]
-    """(targets, values) → the metric."""
+    """(targets, values) → the metric; NaN for no rows."""
     per_row: Callable[[Sequence[Any], Sequence[Any]], np.ndarray] | None = None
-    """(targets, values) → (rows,) numbers whose mean is the metric; None where rows do not add up."""
+    """(targets, values) → (n,) numbers whose mean is the metric; None where it is no mean over rows."""
+    parts: Callable[[Sequence[Any], Sequence[Any]], np.ndarray] | None = None
+    """(targets, values) → (n, k) numbers whose sums over rows decide the metric, for one that is no mean: row by row what `whole` needs."""
+    whole: Callable[[np.ndarray], np.ndarray] | None = None
+    """(…, k) sums, or sums weighted by rows → (…) values of the metric. `whole(parts(t, v).sum(0))` is `of(t, v)`."""
+    least: float = 0.0
+    """The lowest value that it can have; the highest is 1."""
+    decides: bool = True
+    """Whether a verdict may rest on it: not where lower is better."""
 
 
 def correct(targets: Sequence[Any], values: Sequence[Any]) -> np.ndarray:
-    """1.0 where the value is the target, else 0.0; shape (rows,)."""
+    """1.0 where the value is the target, else 0.0; shape (n,)."""
     return np.fromiter((t == v for t, v in zip(targets, values, strict=True)), dtype=float, count=len(targets))
 
 
@@ -35,25 +44,38 @@ def accuracy(targets: Sequence[Any], values: Sequence[Any]) -> float:
 
 def macro_f1(targets: Sequence[Any], values: Sequence[Any]) -> float:
     """The unweighted mean of F1 over the labels among targets and answers, as scikit-learn defines it; `Unparsed` is no label."""
-    if not len(targets):
-        return float("nan")
-    names = {name: i for i, name in enumerate(sorted(set(targets) | {v for v in values if isinstance(v, str)}))}
-    true = np.array([names[t] for t in targets])
-    given = np.array([names[v] if isinstance(v, str) else -1 for v in values])
-    k = len(names)
-    hits = np.bincount(true[true == given], minlength=k)
-    denominator = np.bincount(true, minlength=k) + np.bincount(given[given >= 0], minlength=k)
-    return float((2 * hits / np.maximum(denominator, 1)).mean())
+    return float(whole_macro_f1(macro_f1_parts(targets, values).sum(axis=0))) if len(targets) else float("nan")
 
 
-METRICS = {
-    "accuracy": Metric("accuracy", "accuracy", accuracy, correct),
-    "macro_f1": Metric("macro_f1", "macro-F1", macro_f1),
-}
+def macro_f1_parts(targets: Sequence[Any], values: Sequence[Any]) -> np.ndarray:
+    """(n, 2 · labels): for each label whether the row is a hit for it, and how often the row names it as target or answer."""
+    places = {name: i for i, name in enumerate(sorted(set(targets) | {v for v in values if isinstance(v, str)}))}
+    true = np.array([places[target] for target in targets], dtype=int)
+    return f1_parts(true, np.array([places[value] if isinstance(value, str) else -1 for value in values], dtype=int), len(places))
+
+
+def f1_parts(true: np.ndarray, given: np.ndarray, classes: int) -> np.ndarray:
+    """`macro_f1_parts` of (n,) class numbers, −1 in `given` for an answer that is no class."""
+    rows, named = np.arange(len(true)), np.flatnonzero(given >= 0)
+    found = np.zeros((len(true), 2, classes))
+    found[rows, 1, true] = 1.0
+    found[named, 1, given[named]] += 1.0
+    found[named, 0, given[named]] = given[named] == true[named]
+    return found.reshape(len(true), -1)
+
+
+def whole_macro_f1(sums: np.ndarray) -> np.ndarray:
+    """(…, 2 · labels) → (…): 2 hits / named, mean over the labels that are named at all."""
+    hits, named = np.split(sums, 2, axis=-1)
+    present = named > 1e-9
+    f1 = np.divide(2 * hits, named, out=np.zeros_like(hits, dtype=float), where=present)
+    return f1.sum(axis=-1) / np.maximum(present.sum(axis=-1), 1)
+
+
+ACCURACY = Metric("accuracy", "accuracy", accuracy, correct)
+MACRO_F1 = Metric("macro_f1", "macro-F1", macro_f1, None, macro_f1_parts, whole_macro_f1)
 
 
 def metric(name: str) -> Metric:
-    """The metric called `name`; an unknown name lists the valid ones."""
-    if name not in METRICS:
-        raise UserError(f"There is no metric called {name!r}; the metrics are {', '.join(METRICS)}.")
-    return METRICS[name]
+    """The metric registered as `name`; an unknown name lists the valid ones."""
+    return resolve("metric", name)

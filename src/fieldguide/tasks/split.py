@@ -32,6 +32,8 @@ LARGE_GROUP = 0.1
 ROLE_ORDER = (Role.CERTIFY, Role.SELECT, Role.CALIBRATE, Role.TRAIN)
 Say = Callable[[Row], str]
 """A row's whole text: all of its segments."""
+Stratum = Callable[[Any], str]
+"""What a target is dealt out by."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,10 @@ class Split:
     notes: tuple[str, ...]
 
 
-def assign_roles(parts: Mapping[str, Sequence[Row]], say: Say, seed: int = 0) -> Split:
+def assign_roles(parts: Mapping[str, Sequence[Row]], say: Say, seed: int = 0, stratum: Stratum = str) -> Split:
     """Give every row its role. `parts` holds "train" and perhaps "val" and "test"; see the module's docstring for the rule.
+
+    `stratum` gives what a target is dealt out by, so that every role gets its share; "" where targets count as alike.
 
     Raises `DataError` if no training row is left.
     """
@@ -51,9 +55,9 @@ def assign_roles(parts: Mapping[str, Sequence[Row]], say: Say, seed: int = 0) ->
         notes.append("There is no test file, so the validation file stands in for it.")
         val, test = [], val
     if not test:
-        rows, said = _from_one(train, say, seed)
+        rows, said = _from_one(train, say, seed, stratum)
     else:
-        rows, said = _from_files(train, val, test, say, seed)
+        rows, said = _from_files(train, val, test, say, seed, stratum)
     notes += said
     if not rows[Role.TRAIN]:
         raise DataError("No training row is left, since every one repeats a test row; give training rows that are not in the test file.")
@@ -67,12 +71,7 @@ def assign_roles(parts: Mapping[str, Sequence[Row]], say: Say, seed: int = 0) ->
     return Split(rows, tuple(notes))
 
 
-def stratum(target: Any) -> str:
-    """What rows are dealt out by: the label, or for a target of parts the whole of it as text."""
-    return target if isinstance(target, str) else repr(target)
-
-
-def _from_one(rows: list[Row], say: Say, seed: int) -> tuple[dict[Role, tuple[Row, ...]], list[str]]:
+def _from_one(rows: list[Row], say: Say, seed: int, stratum: Stratum) -> tuple[dict[Role, tuple[Row, ...]], list[str]]:
     n, texts = len(rows), [say(row) for row in rows]
     if n < SMALL:
         sizes = {Role.CERTIFY: n // 2}
@@ -99,7 +98,9 @@ def _from_one(rows: list[Row], say: Say, seed: int) -> tuple[dict[Role, tuple[Ro
     return result, notes + _beyond(texts)
 
 
-def _from_files(train: list[Row], val: list[Row], test: list[Row], say: Say, seed: int) -> tuple[dict[Role, tuple[Row, ...]], list[str]]:
+def _from_files(
+    train: list[Row], val: list[Row], test: list[Row], say: Say, seed: int, stratum: Stratum
+) -> tuple[dict[Role, tuple[Row, ...]], list[str]]:
     notes = _beyond([say(row) for row in (*train, *val, *test)])
     train, said = _apart(train, test, say, "Training", "a test row")
     notes += said

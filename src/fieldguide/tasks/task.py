@@ -54,9 +54,9 @@ class TaskSpec:
         return resolve("kind", self.kind)()
 
     def coerce(self, value: str | Inputs, where: str = "this input") -> Inputs:
-        """One input as column → text. A bare string will do where the task has a single input column.
+        """One input as column → text, or a list of texts where the kind reads one. A bare string will do where there is one column.
 
-        Raises `DataError` if a column is missing or does not hold text.
+        Raises `DataError` if a column is missing or does not hold what the kind reads.
         """
         if isinstance(value, str):
             if len(self.inputs) != 1:
@@ -65,11 +65,15 @@ class TaskSpec:
             return {self.inputs[0]: value}
         if not isinstance(value, Mapping):
             raise DataError(f"An input must be a string or a mapping of columns to text, but {where} is a {type(value).__name__}.")
+        lists = self.reader.lists(self.inputs)
         for column in self.inputs:
-            if not isinstance(value.get(column), str):
-                came = "is missing" if column not in value else f"holds a {type(value[column]).__name__}"
-                raise DataError(f"The task reads the text column {column!r}, which {came} in {where}.")
-        return {column: value[column] for column in self.inputs}
+            listed, given = column in lists, value.get(column)
+            if isinstance(given, str) if not listed else (isinstance(given, (list, tuple)) and all(isinstance(part, str) for part in given)):
+                continue
+            came = "is missing" if column not in value else f"holds a {type(given).__name__}"
+            came += " of other things" if isinstance(given, (list, tuple)) else ""
+            raise DataError(f"The task reads the {'list' if listed else 'text'} column {column!r}, which {came} in {where}.")
+        return {column: list(value[column]) if column in lists else value[column] for column in self.inputs}
 
     def to_json(self) -> dict[str, Any]:
         return plain(self)

@@ -16,7 +16,7 @@ from fieldguide.verdict.cells import Cell, Entry
 from fieldguide.verdict.findings import Findings
 from fieldguide.verdict.measure import LEVEL
 from fieldguide.verdict.verdict import Crossing, Estimate, Forecast
-from fieldguide.verdict.words import called, count, points, roughly
+from fieldguide.verdict.words import called, count, points, roughly, trivially
 
 REACH = 4
 """Nothing is read beyond so many times the largest measured count."""
@@ -101,7 +101,7 @@ def _against(found: Findings, entry: Entry, reading: Reading) -> str:
     if not reading.reaches_on:
         return "Neither a power law nor an exponential forecasts label counts left out of the fit as well as the nearest smaller count does"
     if found.beats_trivial is not None and not found.beats_trivial.get(entry.key, True):
-        return "It is not shown to be better than always giving the most frequent label, and its curve may not have begun to rise"
+        return f"It is not shown to be better than {trivially(found.evidence.task)}, and its curve may not have begun to rise"
     return ""
 
 

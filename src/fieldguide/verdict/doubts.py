@@ -7,7 +7,7 @@ from fieldguide.stats.power import smallest_difference
 from fieldguide.study.allocate import ERROR
 from fieldguide.verdict.cells import Entry
 from fieldguide.verdict.findings import Findings
-from fieldguide.verdict.words import called, count, listed, points, share
+from fieldguide.verdict.words import called, count, listed, points, share, trivially
 
 FEW_ROWS = 300
 USUAL_DISCORDANCE = 0.15
@@ -30,9 +30,9 @@ def _about_trivial(found: Findings) -> list[str]:
     if not beats:
         return []
     if not any(beats.values()):
-        return ["No approach is shown to be better than the trivial baseline, which gives every row the most frequent label."]
+        return [f"No approach is shown to be better than the trivial baseline, {trivially(found.evidence.task)}."]
     if found.recommended and not beats[found.recommended]:
-        return ["The recommended approach is not shown to be better than the trivial baseline, the most frequent label for every row."]
+        return [f"The recommended approach is not shown to be better than the trivial baseline, {trivially(found.evidence.task)}."]
     return []
 
 

@@ -17,7 +17,7 @@ from fieldguide.verdict.evidence import Evidence
 from fieldguide.verdict.feasible import Running, objections, running
 from fieldguide.verdict.measure import LEVEL, Ruler
 from fieldguide.verdict.verdict import Constraints
-from fieldguide.verdict.words import called, listed
+from fieldguide.verdict.words import called, listed, trivially
 
 EQUALLY_CHEAP = 1.5
 """Costs are wall-clock measurements: up to this ratio they count as equal."""
@@ -85,7 +85,7 @@ def find(evidence: Evidence, tolerance: float, constraints: Constraints, machine
     able = [entry for entry in entries if not entry.trivial and not against.get(entry.key)]
     return Findings(
         evidence, ruler, tuple(entries), tolerance, constraints, costs, against, comparison, recommended, bool(bounded),
-        _caveat(recommended, beats, able), settle, machine_price_usd_per_hour, level, beats,
+        _caveat(recommended, beats, able, trivially(evidence.task)), settle, machine_price_usd_per_hour, level, beats,
     )  # fmt: skip
 
 
@@ -109,11 +109,11 @@ def _ranks(evidence: Evidence, measured: Mapping[str, Entry]) -> dict[str, float
     return ranks
 
 
-def _caveat(recommended: str | None, beats: Mapping[str, bool] | None, able: Sequence[Entry]) -> str:
+def _caveat(recommended: str | None, beats: Mapping[str, bool] | None, able: Sequence[Entry], trivial_words: str) -> str:
     if recommended is None:
         return ""
     if beats is not None and not beats[recommended]:
-        return "it is not shown to be better than always giving the most frequent label"
+        return f"it is not shown to be better than {trivial_words}"
     short, broken = [entry for entry in able if entry.unreached or entry.unseen], [entry for entry in able if entry.broken]
     if broken:
         return f"with all labels {listed([called(entry) for entry in broken])} failed"

@@ -1,6 +1,7 @@
 """The metric of a cell, with its interval, and the paired bound of one cell over another.
 
-Two kinds of metric: those that are a mean over rows, and macro-F1, which enters through its jackknife pseudo-values. What the
+Two kinds of metric: those that are a mean over rows, and those of sums over rows, such as F1 or a correlation, which enter through
+their jackknife pseudo-values. What the
 intervals are of: a cell's own quality, with several seeds, is the approach's over rows and a new draw of seeds; with one seed it
 is that of the solver as run, over rows. Differences and their bounds are always over rows, the seeds of both sides as run.
 Shapes: `B` bootstrap replicates, `S` seeds, `n` rows.
@@ -29,8 +30,6 @@ class Ruler:
 
     def __init__(self, targets: tuple[Any, ...]) -> None:
         self.targets = list(targets)
-        self._numbers: dict[str, int] = {}
-        self._true = np.array([self._number(t) for t in targets], dtype=int)
         self._kept: dict[tuple, Any] = {}
 
     def scores(self, name: str, cell: Cell) -> np.ndarray:
@@ -61,32 +60,31 @@ class Ruler:
         return float(self.by_seed(name, cell, rows).mean())
 
     def columns(self, name: str, cell: Cell, rows: np.ndarray | None = None) -> np.ndarray:
-        """(n, S) what each row adds to the metric on these rows: its score, or macro-F1's jackknife pseudo-value."""
+        """(n, S) what each row adds to the metric on these rows: its score, or its jackknife pseudo-value."""
         rows = cell.rows if rows is None else rows
         if metric(name).per_row:
             return self.scores(name, cell)[:, cell.at(rows)].T
         return self._keep(("columns", name, cell.name, rows.tobytes()), lambda: self._pseudo_values(name, cell, rows))
 
     def _pseudo_values(self, name: str, cell: Cell, rows: np.ndarray) -> np.ndarray:
-        given = self._given(name, cell)[cell.at(rows)]
-        return intervals.macro_f1_pseudo_values(self._true[rows], given, len(self._numbers))
+        return np.column_stack([intervals.pseudo_values(parts, _whole(name)) for parts in self._parts(name, cell, rows)])
 
-    def _given(self, name: str, cell: Cell) -> np.ndarray:
-        """(n, S) answers as class numbers, −1 for an answer that is no class."""
-        assert name == "macro_f1", f"{name} has neither row scores nor class counts"
-        return self._keep(
-            ("given", cell.name),
-            lambda: np.array([[self._number(v) if isinstance(v, str) else -1 for v in seed] for seed in cell.answers]).T,
-        )
+    def _parts(self, name: str, cell: Cell, rows: np.ndarray) -> list[np.ndarray]:
+        """For each seed, (n, k) what each row adds to the metric's sums."""
+        parts, places, targets = metric(name).parts, cell.at(rows), self._targets(rows)
+        assert parts is not None, f"{name} has neither row scores nor sums"
+        return self._keep(("parts", name, cell.name, rows.tobytes()), lambda: [parts(targets, [seed[i] for i in places]) for seed in cell.answers])
 
     def estimate(self, name: str, cell: Cell) -> Estimate:
         """The metric with its interval: over rows, and from three seeds up over a new draw of seeds; fewer are taken as run."""
         value, columns = self.value(name, cell), self.columns(name, cell)
         n, seeds = columns.shape
         mean = metric(name).per_row is not None
-        effective = None if mean else intervals.effective_rows(self._true[cell.rows])
+        effective = intervals.effective_rows(np.array([str(t) for t in self._targets(cell.rows)])) if name == "macro_f1" else None
         spoken_for = columns if seeds >= FEWEST_SEEDS else columns.mean(axis=1, keepdims=True)
-        low, high = intervals.over_rows_and_seeds(spoken_for, LEVEL, effective=effective)
+        least = metric(name).least
+        bounds = intervals.over_rows_and_seeds((spoken_for - least) / (1 - least), LEVEL, effective=effective)
+        low, high = (least + (1 - least) * bound for bound in bounds)
         return Estimate(value, min(low, value), max(high, value), _method(mean, seeds), n, LEVEL)
 
     def replicates(self, name: str, cell: Cell, rows: np.ndarray) -> np.ndarray:
@@ -99,7 +97,7 @@ class Ruler:
         weights = self._keep(("weights", n), lambda: intervals.row_weights(n, count))
         if metric(name).per_row:
             return intervals.resampled_means(weights, self.scores(name, cell)[:, places].T)
-        return intervals.resampled_macro_f1(weights, self._true[rows], self._given(name, cell)[places], len(self._numbers))
+        return np.column_stack([intervals.resampled(weights, parts, _whole(name)) for parts in self._parts(name, cell, rows)])
 
     def difference(self, name: str, first: Cell, second: Cell) -> tuple[float, np.ndarray]:
         """(first minus second on the rows that both answered, those rows); the metric's mean over each one's seeds."""
@@ -129,13 +127,14 @@ class Ruler:
     def _targets(self, rows: np.ndarray) -> list[Any]:
         return [self.targets[i] for i in rows]
 
-    def _number(self, label: Any) -> int:
-        return self._numbers.setdefault(str(label), len(self._numbers))
-
     def _keep(self, key: tuple, make: Any) -> Any:
         if key not in self._kept:
             self._kept[key] = make()
         return self._kept[key]
+
+
+def _whole(name: str) -> Any:
+    return metric(name).whole
 
 
 def _method(mean: bool, seeds: int) -> str:

@@ -9,7 +9,7 @@ from fieldguide.verdict.cells import Entry
 from fieldguide.verdict.curves import between, crossings, shared, trains
 from fieldguide.verdict.findings import Findings
 from fieldguide.verdict.verdict import Crossing
-from fieldguide.verdict.words import called, cost_against, count, labels_used, points, roughly, route
+from fieldguide.verdict.words import called, cost_against, count, labels_used, points, roughly, route, trivially
 
 
 def sentence(found: Findings, known: Sequence[Crossing] | None = None) -> str:
@@ -25,7 +25,7 @@ def _nothing(found: Findings) -> str:
         best, why = called(found.measured[struck[0]]), "; ".join(found.objections[struck[0]])
         return f"Nothing can be recommended: no approach satisfies the constraints; the best that was measured is {best}, but {why}."
     if any(entry.trivial for entry in found.measured.values()):
-        return "Nothing can be recommended: only the trivial baseline, which gives every row the most frequent label, was measured."
+        return f"Nothing can be recommended: only the trivial baseline ({trivially(found.evidence.task)}) was measured."
     failed = sum(bool(entry.with_status("failed")) for entry in found.entries)
     why = "" if not failed else ": the only one failed" if len(found.entries) == 1 else f": {failed} of {len(found.entries)} failed"
     return f"Nothing can be recommended, since no approach was measured{why}."

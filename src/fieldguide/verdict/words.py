@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
+from fieldguide.registry import resolve
 from fieldguide.verdict.cells import Entry
 
 ROUTES = {
@@ -70,6 +73,11 @@ def route(entry: Entry) -> str:
     if entry.first.family == "embedding" and entry.cells and entry.cell.n_labels == 0:
         return "Use a language model's embeddings, untrained"
     return ROUTES.get(entry.first.family, "Use")
+
+
+def trivially(task: Mapping[str, Any]) -> str:
+    """What the trivial baseline of a task does: "always giving the most frequent label"."""
+    return resolve("kind", task["kind"]).trivial_words
 
 
 def labels_used(used: int, available: int) -> str:

@@ -70,7 +70,7 @@ def deal(train: Sequence[Row], size: int, seed: int) -> list[Row]:
     rng = np.random.default_rng([seed, 3307])
     queues: dict[str, list[Row]] = {}
     for i in rng.permutation(len(train)):
-        queues.setdefault(train[i].target, []).append(train[i])
+        queues.setdefault(str(train[i].target), []).append(train[i])
     rounds = max(len(queue) for queue in queues.values())
     dealt = [queue[i] for i in range(rounds) for queue in queues.values() if i < len(queue)]
     return dealt[:size]
@@ -82,7 +82,7 @@ def fitting(model: Model, task: TaskSpec, template: Template, dealt: Sequence[Ro
     A row to answer may take up to a third of the context; a longer one is cut when it comes.
     """
     reader, count, context = task.reader, TokenCounter.of(model), model.facts.context
-    answers = {row.id: reader.say(task, row.target) for row in dealt}
+    answers = {row.id: reader.say(task, row.target, row.inputs) for row in dealt}
     if context is None:
         return [Demonstration(row.id, clean(reader.show(task, row.inputs)), answers[row.id]) for row in dealt]
     longest = max(count(reader.show(task, shorten(row.inputs, context // 3, lambda r: reader.show(task, r), count))) for row in train)

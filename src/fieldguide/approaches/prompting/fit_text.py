@@ -48,14 +48,14 @@ def _joins(character: str) -> bool:
 
 
 def shorten(inputs: Inputs, tokens: int, show: Callable[[Inputs], str], count: TokenCounter) -> Inputs:
-    """The row with its longest columns cut so that `show(row)` takes at most `tokens` tokens; columns that are short stay whole.
+    """The row with its longest columns, or the longest texts of its lists, cut so that `show(row)` takes at most `tokens` tokens; columns that are short stay whole.
 
     Cuts to nothing if even that is too long: the frame around the text is never touched.
     """
     inputs = capped(inputs, max(tokens, 1) * CHARACTERS_A_TOKEN)
     if count(show(inputs)) <= tokens:
         return inputs
-    low, high = 0, max(len(text) for text in inputs.values())  # `low` fits or is nothing, `high` does not fit
+    low, high = 0, max(len(text) for cell in inputs.values() for text in ([cell] if isinstance(cell, str) else cell))  # `low` fits or is nothing, `high` does not fit
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if count(show(capped(inputs, middle))) <= tokens else (low, middle)
@@ -63,4 +63,7 @@ def shorten(inputs: Inputs, tokens: int, show: Callable[[Inputs], str], count: T
 
 
 def capped(inputs: Mapping[str, str], characters: int) -> Inputs:
-    return {column: clean(cut(text, characters)) for column, text in inputs.items()}
+    return {
+        column: clean(cut(cell, characters)) if isinstance(cell, str) else [clean(cut(text, characters)) for text in cell]
+        for column, cell in inputs.items()
+    }

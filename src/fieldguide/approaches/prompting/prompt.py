@@ -44,9 +44,15 @@ def needs_prompting(model: Model) -> Model:
     return model
 
 
-def longest_answer(task: TaskSpec, template: Template, count: TokenCounter) -> int:
-    """Tokens of the longest label as it continues a prompt."""
-    return max((count(template.option(task.reader.say(task, label))) for label in task.labels), default=16)
+def longest_answer(task: TaskSpec, template: Template, count: TokenCounter, row: Inputs | None = None) -> int:
+    """Tokens of the longest answer as it continues a prompt: of the options to `row`, or what its kind allows an open one."""
+    reader = task.reader
+    if reader.answer == "label":
+        return max((count(template.option(reader.say(task, label))) for label in task.labels), default=16)
+    if row is None:
+        return 16
+    options = reader.options(task, row)
+    return max(count(template.option(reader.say(task, value, row))) for value in options) if options else reader.room(task, row)
 
 
 LEAST_ROOM = 24
@@ -66,10 +72,10 @@ def check_room(model: Model, task: TaskSpec, template: Template) -> None:
         )
 
 
-def _read(task: TaskSpec, written: Generation) -> Prediction:
+def _read(task: TaskSpec, written: Generation, row: Inputs) -> Prediction:
     if written.finish == "refused":
         return Prediction(Unparsed("", f"the model gave no answer: {written.reason}"))
-    return Prediction(task.reader.parse(task, written.text), text=written.text)
+    return Prediction(task.reader.parse(task, written.text, row), text=written.text)
 
 
 class PromptSolver(Solver):
@@ -81,6 +87,8 @@ class PromptSolver(Solver):
     def _predict(self, inputs: list[Inputs]) -> list[Prediction]:
         model = self.models.get(self.model)
         prompts = self._prompts(model, inputs)
+        if not all(self.task.reader.options(self.task, row) for row in inputs):
+            return self._by_writing(model, inputs, prompts)
         return (self._by_score if "score" in model.facts.can else self._by_text)(model, inputs, prompts)
 
     def prompts(self, inputs: Sequence[Inputs]) -> list[str]:
@@ -98,20 +106,31 @@ class PromptSolver(Solver):
         if model.facts.context is None:
             return [reader.show(task, row) for row in inputs]
         count = TokenCounter.of(model)
-        room = model.facts.context - count(frame) - longest_answer(task, self.template, count) - MARGIN
-        return [reader.show(task, shorten(row, room, lambda r: reader.show(task, r), count)) for row in inputs]
+        room = model.facts.context - count(frame) - MARGIN
+        left = [room - longest_answer(task, self.template, count, row) for row in inputs]
+        return [reader.show(task, shorten(row, own, lambda r: reader.show(task, r), count)) for row, own in zip(inputs, left, strict=True)]
 
     def _by_score(self, model: Model, inputs: list[Inputs], prompts: list[str]) -> list[Prediction]:
         task, reader = self.task, self.task.reader
         options = [reader.options(task, row) for row in inputs]
-        totals = model.score(prompts, [[self.template.option(reader.say(task, value)) for value in row] for row in options]).totals
+        totals = model.score(prompts, [self._said(row, values) for row, values in zip(inputs, options, strict=True)]).totals
         return [predictions(values, softmax(np.array([row])))[0] for values, row in zip(options, totals, strict=True)]
 
     def _by_text(self, model: Model, inputs: list[Inputs], prompts: list[str]) -> list[Prediction]:
         """The answer held to the options as far as the model's backend can; what it wrote is then read as free text is."""
         task, reader = self.task, self.task.reader
-        options = [[self.template.option(reader.say(task, value)) for value in reader.options(task, row)] for row in inputs]
-        return [_read(task, found[0]) for found in model.choose(prompts, options)]
+        options = [self._said(row, reader.options(task, row)) for row in inputs]
+        return [_read(task, found[0], row) for found, row in zip(model.choose(prompts, options), inputs, strict=True)]
+
+    def _by_writing(self, model: Model, inputs: list[Inputs], prompts: list[str]) -> list[Prediction]:
+        """An open answer: written up to the end of its block, then read as its kind reads it."""
+        task, reader = self.task, self.task.reader
+        most = max(reader.room(task, row) for row in inputs)
+        written = model.generate(prompts, max_tokens=most, stop=[self.template.separator])
+        return [_read(task, found[0], row) for found, row in zip(written, inputs, strict=True)]
+
+    def _said(self, row: Inputs, values: Sequence[Any]) -> list[str]:
+        return [self.template.option(self.task.reader.say(self.task, value, row)) for value in values]
 
     def _save(self, folder: Path) -> Mapping[str, Any]:
         return {"template": self.template, "demonstrations": self.demonstrations}

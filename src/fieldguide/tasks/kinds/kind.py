@@ -1,8 +1,9 @@
 """What a kind of task must say about itself: the contract of every file in this folder.
 
-A kind knows how a target is read, what counts as an answer, how an answer is said in words and read back from free text, how
-a row is shown in a prompt, and which metrics the field trusts. Approaches work through these methods alone, so that a new
-kind is one new file and one line in the registry.
+A kind knows how a row is read, what counts as an answer, how an answer is said in words and read back from free text, how a row
+is shown in a prompt, which metrics the field trusts, and what one would answer without looking. Approaches work through these
+methods and through the *form* of an answer alone (`answer`; `tasks.kinds.forms` lists the forms), so that a new kind is one new
+file and one line in the registry.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from decimal import Decimal
 from typing import Any, ClassVar
 
 from fieldguide.errors import DataError
-from fieldguide.records import Inputs, Unparsed
+from fieldguide.records import Inputs, Prediction, Unparsed
 from fieldguide.tasks.tables import Table
 from fieldguide.tasks.targets import check_targets
 from fieldguide.tasks.task import TaskSpec
@@ -28,20 +29,46 @@ class Kind(ABC):
 
     name: ClassVar[str]
     answer: ClassVar[str]
-    """The form of an answer ("label" here; later "labels", "number", "text", "span", "tags", "ranking"): approaches say which they serve."""
+    """The form of an answer ("label", "choice", "labels", "number", "tags", "parse", "span", "ranking"): approaches say which they serve."""
     metrics: ClassVar[tuple[str, ...]]
-    """Names in `tasks.metrics`; the first is the default."""
+    """Names in `tasks.metrics`; the first is the default. All are shown, those that decide may be chosen with --metric."""
     arity: ClassVar[int] = 1
     """How many texts one row compares: the length of `segments`."""
+    targets: ClassVar[int] = 1
+    """How many columns make up a target; with several, `read` is given the list of their cells."""
+    trivial_words: ClassVar[str] = "always giving the most usual answer"
+    """What the trivial baseline does, as the end of "it is not shown to be better than …"."""
+
+    # How rows are read.
+
+    @classmethod
+    def columns(cls, table: Table) -> tuple[tuple[str, ...], str] | None:
+        """(input columns, target) of a table that is told by its form to be of this kind; None where it is not.
+
+        Several target columns stand in one string, separated by commas.
+        """
+        return None
 
     @classmethod
     @abstractmethod
     def claim(cls, inputs: Mapping[str, Sequence[str]], targets: Sequence[Any]) -> float:
         """How sure this kind is, from 0 to 1, that a table with these input columns and targets is its own."""
 
+    def shape(self, table: Table, inputs: Sequence[str], target: str) -> Table:
+        """The table with one row for each row of the task, where a file says it otherwise: lines of one query put together, say."""
+        return table
+
+    def lists(self, inputs: Sequence[str]) -> tuple[str, ...]:
+        """Which of the input columns hold a list of texts a row; the others hold text."""
+        return ()
+
     @abstractmethod
     def read(self, value: Any, where: str) -> Any:
         """A raw cell as a target. Raises `DataError` that names `where` if it cannot be one."""
+
+    def fits(self, inputs: Inputs, target: Any, where: str) -> None:
+        """Whether a target, as read, can be that of these inputs. Raises `DataError` that names `where` if it cannot."""
+        return None
 
     def check(self, table: Table, target: str, values: Sequence[Any]) -> list[str]:
         """Whether training targets, as read, make a task of this kind: notes on odd ones. Raises `DataError` where they do not."""
@@ -55,9 +82,15 @@ class Kind(ABC):
     def labels(self, targets: Sequence[Any]) -> tuple[str, ...]:
         """The label space of training targets, in a stable order; empty where answers are open."""
 
+    def stratum(self, target: Any) -> str:
+        """What rows are dealt out by, so that every role gets its share: the label, or "" where all targets count as alike."""
+        return ""
+
+    # How a row is shown.
+
     @abstractmethod
     def segments(self, spec: TaskSpec, inputs: Inputs) -> tuple[str, ...]:
-        """The row as `arity` texts, for approaches that read text without a prompt."""
+        """The row as `arity` texts, for approaches that read text without a prompt, and for telling near-duplicates."""
 
     @abstractmethod
     def show(self, spec: TaskSpec, inputs: Inputs) -> str:
@@ -67,17 +100,35 @@ class Kind(ABC):
     def templates(self, spec: TaskSpec) -> tuple[Template, ...]:
         """The default prompt first, then paraphrases of it."""
 
-    @abstractmethod
-    def options(self, spec: TaskSpec, inputs: Inputs) -> tuple[Any, ...]:
-        """The closed set of answers to this row; empty where answers are open."""
+    # Answers.
 
-    def say(self, spec: TaskSpec, value: Any) -> str:
-        """An answer in words, as a prompt shows it."""
+    def options(self, spec: TaskSpec, inputs: Inputs) -> tuple[Any, ...]:
+        """The closed set of answers to this row; empty where answers are open, so that a model writes instead of choosing."""
+        return ()
+
+    def room(self, spec: TaskSpec, inputs: Inputs) -> int:
+        """Tokens that a written answer to this row may take, at most."""
+        return 16
+
+    def say(self, spec: TaskSpec, value: Any, inputs: Inputs | None = None) -> str:
+        """An answer in words, as a prompt shows it. `inputs` is the row that it answers, for kinds whose words depend on it."""
         return str(value)
 
     @abstractmethod
-    def parse(self, spec: TaskSpec, text: str) -> Any | Unparsed:
-        """Free text read as an answer, or `Unparsed` with the reason; never a guess."""
+    def parse(self, spec: TaskSpec, text: str, inputs: Inputs | None = None) -> Any | Unparsed:
+        """Free text read as an answer to the row `inputs`, or `Unparsed` with the reason; never a guess."""
+
+    @abstractmethod
+    def fault(self, spec: TaskSpec, inputs: Inputs, value: Any) -> str | None:
+        """What keeps a value from being an answer to this row, in a few words; None if nothing does."""
+
+    @abstractmethod
+    def usual(self, spec: TaskSpec, targets: Sequence[Any]) -> Any:
+        """What there is to know of the answers without looking at an input, as plain values: what `usually` answers from."""
+
+    @abstractmethod
+    def usually(self, spec: TaskSpec, usual: Any, inputs: Inputs) -> Prediction:
+        """The trivial baseline's answer to a row: whatever any approach must beat."""
 
 
 class LabelKind(Kind):
@@ -85,6 +136,7 @@ class LabelKind(Kind):
 
     answer = "label"
     metrics = ("accuracy", "macro_f1")
+    trivial_words = "always giving the most frequent label"
 
     def read(self, value: Any, where: str) -> str:
         if isinstance(value, bool):
@@ -110,15 +162,28 @@ class LabelKind(Kind):
     def labels(self, targets: Sequence[Any]) -> tuple[str, ...]:
         return tuple(sorted(set(targets)))
 
+    def stratum(self, target: Any) -> str:
+        return str(target)
+
     def options(self, spec: TaskSpec, inputs: Inputs) -> tuple[str, ...]:
         return spec.labels
 
-    def say(self, spec: TaskSpec, value: Any) -> str:
+    def say(self, spec: TaskSpec, value: Any, inputs: Inputs | None = None) -> str:
         spoken = _spoken(value)
         clash = any(other != value and _spoken(other) == spoken for other in spec.labels)
         return str(value) if clash else spoken
 
-    def parse(self, spec: TaskSpec, text: str) -> str | Unparsed:
+    def fault(self, spec: TaskSpec, inputs: Inputs, value: Any) -> str | None:
+        return None if value in spec.labels else "is no label of the task"
+
+    def usual(self, spec: TaskSpec, targets: Sequence[Any]) -> list[float]:
+        """The share of each label, in the order of the label space."""
+        return [targets.count(label) / len(targets) if targets else 1 / len(spec.labels) for label in spec.labels]
+
+    def usually(self, spec: TaskSpec, usual: Any, inputs: Inputs) -> Prediction:
+        return Prediction(spec.labels[usual.index(max(usual))], dict(zip(spec.labels, usual, strict=True)))
+
+    def parse(self, spec: TaskSpec, text: str, inputs: Inputs | None = None) -> str | Unparsed:
         """The one label that the text names, by its spoken or written form.
 
         The whole text counts first, exactly and then folded (case, space and outer punctuation aside). Otherwise a label must stand
