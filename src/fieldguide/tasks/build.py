@@ -11,7 +11,7 @@ from fieldguide.errors import DataError
 from fieldguide.records import Row
 from fieldguide.registry import resolve
 from fieldguide.tasks.cells import blank, cell_of, whole
-from fieldguide.tasks.infer import Reading, infer
+from fieldguide.tasks.infer import Reading, infer, told
 from fieldguide.tasks.kinds.kind import Kind
 from fieldguide.tasks.load import load
 from fieldguide.tasks.split import assign_roles
@@ -41,10 +41,9 @@ def read_task(
     Raises `DataError` (or another `UserError`) with one sentence that names file, line and column and says what to do.
     """
     loaded = load(data)
-    reading = infer(loaded.tables, target=target, inputs=inputs, kind=kind, metric=metric)
+    tables, reading = _read_columns(loaded.tables, target=target, inputs=inputs, kind=kind, metric=metric)
     reader: Kind = resolve("kind", reading.kind)()
     notes = [*loaded.notes, *reading.notes]
-    tables = {split: reader.shape(_composed(table, reading.target), reading.inputs, reading.target) for split, table in loaded.tables.items()}
     parts = {split: _rows(table, reading, reader, notes) for split, table in _labelled(tables, reading.target, notes).items()}
     train = tables["train"]
     notes += reader.check(train, reading.target, [row.target for row in parts["train"]])
@@ -65,10 +64,29 @@ def read_task(
     return Task(spec, split.rows, (*notes, *split.notes), loaded.source)
 
 
+def _read_columns(
+    tables: Mapping[str, Table], *, target: str | None, inputs: str | Sequence[str] | None, kind: str | None, metric: str | None
+) -> tuple[dict[str, Table], Reading]:
+    """The tables as their kind has them, one row a row of the task, and what their columns are."""
+    form = told(tables["train"], kind) if target is None and inputs is None else None
+    if form is None:
+        reading = infer(tables, target=target, inputs=inputs, kind=kind, metric=metric)
+        return _shaped(tables, reading.kind, reading.inputs, reading.target), reading
+    kind, columns, target, note = form
+    shaped = _shaped(tables, kind, columns, target)
+    reading = infer(shaped, target=target, inputs=columns, kind=kind, metric=metric)
+    return shaped, replace(reading, notes=(note, *reading.notes))
+
+
+def _shaped(tables: Mapping[str, Table], kind: str, inputs: Sequence[str], target: str) -> dict[str, Table]:
+    reader: Kind = resolve("kind", kind)()
+    return {split: reader.shape(_composed(table, target), inputs, target) for split, table in tables.items()}
+
+
 def _composed(table: Table, target: str) -> Table:
     """The table with its target as one column: where several are named, the list of their cells, blank if any of them is."""
     names = [name.strip() for name in target.split(",")]
-    if target in table.columns or len(names) == 1:
+    if target in table.columns or not set(names) <= set(table.columns):
         return table
     cells = [None if any(blank(cell) for cell in row) else list(row) for row in zip(*(table.columns[name] for name in names), strict=True)]
     return replace(table, columns={**table.columns, target: cells})

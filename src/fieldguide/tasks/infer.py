@@ -57,10 +57,6 @@ def infer(
         resolve("kind", kind)
     if metric is not None:
         metric_called(metric)
-    told = _told(table, kind) if target is None and inputs is None else None
-    if told:
-        kind, inputs, target, note = told
-        notes.append(note)
     if target is None:
         target, note = _choose_target(table, taken=inputs)
         notes.append(note)
@@ -91,8 +87,11 @@ def infer(
     return Reading(target, chosen, kind, metric or reader.metrics[0], tuple(notes))
 
 
-def _told(table: Table, kind: str | None) -> tuple[str, tuple[str, ...], str, str] | None:
-    """(kind, inputs, target, the sentence that says so) of a table whose columns tell it by their form; None where none does."""
+def told(table: Table, kind: str | None = None) -> tuple[str, tuple[str, ...], str, str] | None:
+    """(kind, inputs, target, the sentence that says so) of a table whose columns tell it by their form; None where none does.
+
+    The columns are those of the table after `Kind.shape`. Raises `UserError` for an unknown kind.
+    """
     for name in (kind,) if kind else names("kind"):
         if found := resolve("kind", name).columns(table):
             inputs, target = found
@@ -107,7 +106,9 @@ def _listed(columns: Sequence[str]) -> str:
 
 def _target_columns(table: Table, target: str, kind: str | None) -> list[str]:
     """The columns of a target: one, or as many as the kind asks for, separated by commas."""
-    named = [target] if target in table.columns else [part.strip() for part in target.split(",")]
+    if target in table.columns:
+        return [target]
+    named = [part.strip() for part in target.split(",")]
     for column in named:
         _present(table, column, "--target")
     asked = resolve("kind", kind).targets if kind else 1

@@ -45,7 +45,7 @@ class Kind(ABC):
     def columns(cls, table: Table) -> tuple[tuple[str, ...], str] | None:
         """(input columns, target) of a table that is told by its form to be of this kind; None where it is not.
 
-        Several target columns stand in one string, separated by commas.
+        Columns that `shape` makes may be named. Several target columns stand in one string, separated by commas.
         """
         return None
 
@@ -55,7 +55,11 @@ class Kind(ABC):
         """How sure this kind is, from 0 to 1, that a table with these input columns and targets is its own."""
 
     def shape(self, table: Table, inputs: Sequence[str], target: str) -> Table:
-        """The table with one row for each row of the task, where a file says it otherwise: lines of one query put together, say."""
+        """The table with one row for each row of the task and the columns named here, where a file says it otherwise.
+
+        Lines of one query are put together, say, or an answer's letter is written for its text. A target of several columns has been
+        made one, the list of their cells. Raises `DataError` with one sentence where a row makes no sense.
+        """
         return table
 
     def lists(self, inputs: Sequence[str]) -> tuple[str, ...]:
