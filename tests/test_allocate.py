@@ -151,3 +151,17 @@ def test_where_the_budget_does_not_pay_for_all_labels_the_next_smaller_count_has
     while allocation._within[tune] > first[0].n_labels:
         allocation.refused(next(t for t in first if t.n_labels == allocation._within[tune]))
     assert allocation._within[tune] == first[0].n_labels, "no count is below the smallest"
+
+
+def test_where_a_fit_with_all_labels_fails_the_next_seed_speaks_for_the_approach(clear: World) -> None:
+    plan = planned(clear)
+    allocation = Allocation(clear.task, plan, TOLERANCE)
+    tune = next(a.key for a in clear.approaches if a.family == "tuning")
+    at_all = sorted((t for t in plan.trials if t.approach.key == tune and t.n_labels == clear.ladder[-1]), key=lambda t: t.seed)
+    before = allocation._turn(at_all[0])
+    assert allocation._turn(at_all[1]) > before
+    allocation.failed(at_all[0])
+    assert allocation._turn(at_all[1]) == before
+    for trial in at_all[1:]:
+        allocation.failed(trial)
+    assert allocation._speaking(at_all[-1]), "there is no further seed"

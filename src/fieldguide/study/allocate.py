@@ -12,7 +12,7 @@ approach that learns at all its labels, never at a small count, since learning c
 that one would stand, is better by more than the tolerance, or is better at all and cheaper. Both are read off betting sequences
 over the paired differences in the order of the shared rows, so that looking after every batch costs nothing. Each of the
 k − 1 sequences against an approach has level 1 − ERROR / (k − 1): the best one is given up with probability ERROR at most, whatever
-the number of looks (the union bound over its k − 1 rivals). The seeds are taken as run: each approach speaks with its first.
+the number of looks (the union bound over its k − 1 rivals). The seeds are taken as run: each approach speaks with its first that does not fail.
 
 The same answers lead to the same allocation: nothing here looks at a clock.
 """
@@ -74,7 +74,9 @@ class Allocation:
             self._stands[key] = max(self._stands.get(key, 0), trial.n_labels)
             self._counts.setdefault(key, set()).add(trial.n_labels)
             self._rows[trial.key] = len(trial.row_ids)
-        self._first_seed = min((trial.seed for trial in self.plan.trials), default=0)
+        first = min((trial.seed for trial in self.plan.trials), default=0)
+        self._speaks = dict.fromkeys(self._stands, first)  # approach key → the seed that it is judged by: its first that does not fail
+        self._seeds = {key: max(trial.seed for trial in self.plan.trials if trial.approach.key == key) for key in self._stands}
         self._scores: dict[str, np.ndarray] = {}  # approach key → (select rows,) scores where it stands, nan where not answered
         self._within |= self._stands
         self._early: dict[str, float] = {}  # approach key → mean score at the largest label count seen
@@ -98,13 +100,22 @@ class Allocation:
     def refused(self, trial: Trial) -> None:
         """Take in that the budget does not pay for a trial: fewer labels may do."""
         key = trial.approach.key
-        if trial.seed == self._first_seed and trial.n_labels == self._within[key] and key not in self._seen:
+        if self._speaking(trial) and trial.n_labels == self._within[key] and key not in self._seen:
             self._within[key] = max((n for n in self._counts[key] if n < trial.n_labels), default=trial.n_labels)
+
+    def failed(self, trial: Trial) -> None:
+        """Take in that a trial failed: where an approach would stand, its next seed speaks for it and has its turn."""
+        key = trial.approach.key
+        if self._speaking(trial) and trial.n_labels == self._within[key] and trial.seed < self._seeds[key]:
+            self._speaks[key] += 1
+
+    def _speaking(self, trial: Trial) -> bool:
+        return trial.seed == self._speaks[trial.approach.key]
 
     def _turn(self, trial: Trial) -> tuple[int, float, int]:
         """When a trial has its turn: smaller comes first, and what is equal stays in order."""
         key, rows = trial.approach.key, len(trial.row_ids)
-        first, stands = trial.seed == self._first_seed, trial.n_labels == self._within[key]
+        first, stands = self._speaking(trial), trial.n_labels == self._within[key]
         if trial.approach.family not in DEAR and first:
             return 0, 0.0, trial.n_labels
         if rows > self._rows[trial.key]:
@@ -155,7 +166,7 @@ class Allocation:
         self._early[key] = float(np.nanmean(scores)) if answered else 0.0
         if trial.n_labels == self._within[key] and answered:
             self._seen.setdefault(key, {})[trial.seed] = (self._early[key], answered)
-        if trial.seed != self._first_seed or trial.n_labels != self._stands[key]:
+        if not self._speaking(trial) or trial.n_labels != self._stands[key]:
             return
         if self.tolerance is None:
             return
@@ -167,7 +178,7 @@ class Allocation:
     def outclassed(self, trial: Trial, answers: Mapping[str, Prediction]) -> str | None:
         """Why a trial that is still answering need not go on, in a sentence; None if it should."""
         key = trial.approach.key
-        if self.tolerance is None or trial.seed != self._first_seed or trial.n_labels != self._stands[key] or self._trivial(key):
+        if self.tolerance is None or not self._speaking(trial) or trial.n_labels != self._stands[key] or self._trivial(key):
             return None
         return self._against(key, self._scored(answers), _a_row(answers))
 

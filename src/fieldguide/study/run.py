@@ -89,6 +89,8 @@ class Study:
             records[trial.key] = record = self._take(trial, journal, records.get(trial.key), left)
             if record.status == "skipped":
                 self._allocation.refused(trial)
+            elif record.status == "failed":
+                self._allocation.failed(trial)
             if record.status == "done" and (wider := self.plan.widened(trial)) and record.rows >= len(trial.row_ids):
                 left.append(wider)
         self.progress(Step("Reaching the verdict", len(records), len(records), 0.0))
