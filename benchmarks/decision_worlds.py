@@ -85,8 +85,8 @@ def verdict_on(world: World, outcome: Outcome) -> dict[str, Any]:
     found, best = outcome.found, world.best()
     truth = {key: _truth(world, found, key) for key in found.measured}
     losses = found.comparison.losses
-    top = max((truth[key] for key in losses), default=0.0)
-    short = [key for key, loss in losses.items() if loss.high < top - truth[key] - _allowance(found, key)]
+    top = max(losses, key=lambda key: truth[key], default="")
+    short = [key for key, loss in losses.items() if loss.high < truth[top] - truth[key] - max(_allowance(found, key), _allowance(found, top))]
     claims = claimed(found)
     wrong = [(a, b) for a, b, _ in claims if truth[a] <= truth[b] - max(_allowance(found, a), _allowance(found, b))]
     recommended = found.recommended

@@ -1,4 +1,4 @@
-"""Writes the pages that follow from the code: the annotated tree, the command line, the list of approaches.
+"""Writes the pages that follow from the code: the annotated tree, the command line, the list of approaches, who serves which kind of task.
 
     python docs/generate.py           # write them
     python docs/generate.py --check   # leave with 1 if one is stale (a test runs this)
@@ -16,6 +16,7 @@ from pathlib import Path
 from fieldguide.approaches.approach import make
 from fieldguide.cli.main import run
 from fieldguide.registry import names
+from fieldguide.testing.toy_forms import TOYS, toy_form_task
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src" / "fieldguide"
@@ -31,7 +32,7 @@ ROOMS = {
     "testing": "contract suites and toys, shipped to users",
 }
 ORDER = ["errors.py", "records.py", "registry.py", "stats", "tasks", "models", "approaches", "study", "verdict", "report", "api.py", "cli", "testing"]
-VERBS = ["decide", "predict", "report", "key", "approaches"]
+VERBS = ["decide", "evaluate", "predict", "report", "key", "approaches"]
 
 
 def house() -> str:
@@ -84,7 +85,35 @@ def approaches() -> str:
     return "\n".join(lines) + "\n"
 
 
-PAGES = {"docs/house.md": house, "docs/cli.md": command_line, "docs/approaches/README.md": approaches}
+def matrix() -> str:
+    """Which approach serves which kind, as each approach says of a toy task of the kind; below, the same reasons as `fieldguide decide` gives."""
+    kinds, made = [name for name in names("kind") if name in TOYS], [make(name) for name in names("approach")]
+    specs = {kind: toy_form_task(kind).spec for kind in kinds}
+    whys = {(kind, a.name): a.unsuited(spec) for kind, spec in specs.items() for a in made}
+    heading = " | ".join(f"[{a.name}](approaches/{a.name}.md)" for a in made)
+    lines = [
+        "# Kinds and approaches\n",
+        "Which approach serves which [kind of task](kinds.md): ✓ where it does, – where it does not. Written from what approaches say of themselves.\n",
+        f"| kind | answers | {heading} |",
+        "|---|---|" + "---|" * len(made),
+    ]
+    lines += [f"| {kind} | {specs[kind].reader.answer} | {' | '.join('–' if whys[kind, a.name] else '✓' for a in made)} |" for kind in kinds]
+    lines += ["\n## What is missing, and why\n", "| approach | does not serve | since |", "|---|---|---|"]
+    for a in made:
+        grouped: dict[str, list[str]] = {}
+        for kind in kinds:
+            if why := whys[kind, a.name]:  # the first half of a reason is about the approach, the second about the kind
+                grouped.setdefault(why.partition(", and ")[0].rstrip("."), []).append(kind)
+        lines += [f"| {a.name} | {', '.join(lacking)} | {reason}. |" for reason, lacking in grouped.items()]
+    return "\n".join(lines) + "\n"
+
+
+PAGES = {
+    "docs/house.md": house,
+    "docs/cli.md": command_line,
+    "docs/approaches/README.md": approaches,
+    "docs/kinds-and-approaches.md": matrix,
+}
 
 
 def main() -> int:

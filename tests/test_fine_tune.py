@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -19,31 +20,38 @@ SIZES = {
 }
 
 
-@pytest.fixture(scope="module", params=sorted(SIZES))
-def tiny(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The reference of an encoder with one layer and a vocabulary of toy words."""
+def tiny_encoder(architecture: str, words: Iterable[str], folder: Path, *, pieces: bool = False) -> str:
+    """The reference of an encoder with one layer and a vocabulary of these words; with `pieces`, of their letters too, so that any word can be read."""
     import torch
-    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import AutoConfig, AutoModel, PreTrainedTokenizerFast
 
-    words = sorted({w for row in [*larger_toy_task()[Role.TRAIN], *toy_pairs(60)] for text in row.inputs.values() for w in text.replace(",", " ").split()})
-    vocabulary = {word: i for i, word in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words])}
-    raw = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+    known = sorted(set(words) | ({piece for word in words for letter in word for piece in (letter, f"##{letter}")} if pieces else set()))
+    vocabulary = {word: i for i, word in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *known])}
+    raw = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]") if pieces else models.WordLevel(vocabulary, unk_token="[UNK]"))
+    raw.normalizer = normalizers.BertNormalizer(lowercase=False) if pieces else None  # it leaves control characters out
     raw.pre_tokenizer = pre_tokenizers.Whitespace()
     raw.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
     )
     special = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]", "mask_token": "[MASK]"}
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=raw, model_max_length=64, **special)
-    folder = tmp_path_factory.mktemp(request.param)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        config = AutoConfig.for_model(request.param, vocab_size=len(vocabulary), pad_token_id=0, **SIZES[request.param])
+        config = AutoConfig.for_model(architecture, vocab_size=len(vocabulary), pad_token_id=0, **SIZES[architecture])
         model = AutoModel.from_config(config)
     model.config.architectures = [type(model).__name__]
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return f"hf:{folder}"
+
+
+@pytest.fixture(scope="module", params=sorted(SIZES))
+def tiny(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """An encoder of toy words."""
+    rows = [*larger_toy_task()[Role.TRAIN], *toy_pairs(60)]
+    words = {w for row in rows for text in row.inputs.values() for w in text.replace(",", " ").split()}
+    return tiny_encoder(request.param, words, tmp_path_factory.mktemp(request.param))
 
 
 PARAMS = {"learning_rate": 3e-3, "head_learning_rate": 1e-2, "steps": 90, "max_tokens": 64}

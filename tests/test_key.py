@@ -258,15 +258,16 @@ def test_quantities_and_free_text_are_walked_too(tmp_path: Path) -> None:
 
 
 def test_open_tasks_hold_no_target_outside_train(tmp_path: Path) -> None:
-    rows = [(f"{text} {i}", i / 7) for i, (text, _) in enumerate(topics(150, HERE))]
-    write(tmp_path / "train.csv", "sentence,score", rows[:100])
-    write(tmp_path / "test.csv", "sentence,score", rows[100:])
-    task = read(tmp_path, target="score")
+    rows = [(f"{text} {i}", f"a summary of {text} {i}", i / 7) for i, (text, _) in enumerate(topics(150, HERE))]
+    write(tmp_path / "train.csv", "sentence,summary,score", rows[:100])
+    write(tmp_path / "test.csv", "sentence,summary,score", rows[100:])
+    task = read(tmp_path, target="summary", inputs="sentence")
     assert {row.target for row in task[Role.CERTIFY]} == {None}
     assert len(task[Role.TRAIN]) == 100
     assert facts_of(task).new == "the rows of test.csv"
-    with pytest.raises(DataError, match="holds numbers"):
-        read(tmp_path, target="score", kind="classification")
+    with pytest.raises(DataError):
+        read(tmp_path, target="score", inputs="sentence", kind="classification")
+    assert read(tmp_path, target="score", inputs="sentence").spec.kind == "regression", "quantities have a kind of their own"
 
 
 def test_what_is_no_task_is_refused_as_ever(tmp_path: Path) -> None:

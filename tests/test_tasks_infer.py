@@ -111,7 +111,7 @@ def test_class_codes_pass(values):
 
 @pytest.mark.parametrize("values", [[i * 0.37 for i in range(50)], [1000 + 13 * (i % 40) for i in range(400)], [i * i for i in range(30)]])
 def test_quantities_are_refused(values):
-    with pytest.raises(DataError, match="this version measures classification and pair classification"):
+    with pytest.raises(DataError, match="predict them as numbers with --kind regression"):
         targets(values)
 
 

@@ -179,3 +179,14 @@ def test_real_sets_never_straddle(name):
     assert not overlapping(texts[Role.TRAIN], texts[Role.CERTIFY] + texts[Role.SELECT])
     assert not overlapping(texts[Role.CALIBRATE], texts[Role.CERTIFY] + texts[Role.SELECT] + texts[Role.TRAIN])
     assert not overlapping(texts[Role.SELECT], texts[Role.CERTIFY])
+
+
+def test_rows_of_one_family_share_a_role() -> None:
+    rows = [Row(f"f:{i}", {"text": f"question number {i} asks something else about {i * 7919}"}, "a" if i % 2 else "b") for i in range(400)]
+    split = assign_roles({"train": rows}, lambda row: row.inputs["text"], 0, family=lambda row: f"paragraph {int(row.id[2:]) // 5}")
+    roles: dict[int, set[Role]] = {}
+    for role, held in split.rows.items():
+        for row in held:
+            roles.setdefault(int(row.id[2:]) // 5, set()).add(role)
+    assert all(len(found) == 1 for found in roles.values())
+    assert len(split.rows[Role.CERTIFY]) > 60

@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["decide", "load", "predict"]
+__all__ = ["decide", "evaluate", "load", "predict"]
 
 if TYPE_CHECKING:
-    from fieldguide.api import decide, load, predict
+    from fieldguide.api import decide, evaluate, load, predict
 
 
 def __getattr__(name: str) -> Any:

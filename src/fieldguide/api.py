@@ -1,4 +1,4 @@
-"""The public functions, thin: `decide`, `load`, `predict`, `report`, `key`."""
+"""The public functions, thin: `decide`, `evaluate`, `load`, `predict`, `report`, `key`."""
 
 from __future__ import annotations
 
@@ -21,17 +21,20 @@ from fieldguide.models.pool import ModelPool
 from fieldguide.records import Inputs, Prediction, fingerprint, plain
 from fieldguide.study.plan import Plan, make_plan
 from fieldguide.study.run import Step, Study
-from fieldguide.study.settings import Settings
+from fieldguide.study.settings import DEFAULT_MACHINE_PRICE, Settings
 from fieldguide.study.setup import chosen_approaches, permitted, run_folder, same_task
 from fieldguide.tasks.build import read_task
 from fieldguide.tasks.load import expanded
 from fieldguide.tasks.task import Task
+from fieldguide.verdict.evaluate import PROMPTED_ROWS, Evaluation, Terms
+from fieldguide.verdict.evaluate import evaluate as measure
 from fieldguide.verdict.evidence import collect
 from fieldguide.verdict.io import read as read_verdict
 from fieldguide.verdict.io import write as write_verdict
 from fieldguide.verdict.key import walk
 from fieldguide.verdict.key_facts import facts_of
 from fieldguide.verdict.recommend import reach
+from fieldguide.verdict.subjects import matched, solver_folder, subject_of
 from fieldguide.verdict.verdict import Constraints, KeyPath, Verdict
 
 if TYPE_CHECKING:
@@ -143,12 +146,57 @@ def report(run: str | Path, verdict: Verdict | None = None) -> Path:
 
 def load(path: str | Path, models: ModelPool | None = None) -> Solver:
     """The solver in a run folder (its winner) or in a solver's own folder."""
-    folder = Path(path)
-    if (folder / "winner" / "solver.json").is_file():
-        folder = folder / "winner"
-    elif (folder / "study.json").is_file() and not (folder / "solver.json").is_file():
-        raise RunError(f"The run {folder} has no winner: it is unfinished, or nothing was feasible; continue it with: fieldguide decide --continue {folder}")
-    return Solver.load(folder, models)
+    return Solver.load(solver_folder(Path(path)), models)
+
+
+def evaluate(
+    solvers: str | Path | Approach | Solver | Sequence[str | Path | Approach | Solver],
+    tasks: str | Path | Task | pd.DataFrame | Sequence[str | Path | Task | pd.DataFrame] = (),
+    *,
+    target: str | None = None,
+    inputs: str | Sequence[str] | None = None,
+    kind: str | None = None,
+    metric: str | None = None,
+    rows: int = PROMPTED_ROWS,
+    labels: int | None = None,
+    seed: int = 0,
+    machine_price: float = DEFAULT_MACHINE_PRICE,
+    pool: ModelPool | None = None,
+    progress: Callable[[Step], None] = lambda step: None,
+    say: Callable[[str], None] = lambda text: None,
+    each: Callable[[Evaluation], None] = lambda found: None,
+) -> list[Evaluation]:
+    """Measure solvers on tasks without a study: every one on the same certify rows of a task, task by task.
+
+    A solver is a run's folder (its winner), a saved solver's folder, the name of an approach, which is fitted on `labels` of the task's
+    training rows, or a model reference, which is prompted without labels. A task is data as `decide` takes it; without any, the rows of the
+    runs given. `target`, `inputs`, `kind` and `metric` are of a single task. Prompted approaches answer at most `rows` rows, 0 for all.
+    `each` is given every result as it comes. Raises `UserError` for anything the user can mend; what cannot serve a task, or fails on it,
+    is a result that says why.
+    """
+    pool, given, terms = pool or ModelPool(), _several(solvers), Terms(rows, labels, machine_price)
+    if not given:
+        raise UserError("There is nothing to evaluate; give the folder of a run, the name of an approach, or a model reference.")
+    subjects = [subject_of(one, pool, seed) for one in given]
+    columns = {"target": target, "inputs": inputs, "kind": kind, "metric": metric}
+    pairs = matched(subjects, _several(tasks), {name: value for name, value in columns.items() if value is not None}, seed, say)
+    found = []
+    for i, (subject, task) in enumerate(pairs):
+        step = Step(f"{subject.name} on {task.spec.name}", i, len(pairs), None)
+        progress(step)
+        found.append(measure(subject, task, terms, pool, _within(step, progress), say))
+        each(found[-1])
+    return found
+
+
+def _within(step: Step, progress: Callable[[Step], None]) -> Callable[[str, float], None]:
+    """Progress inside a step: a message and the share done."""
+    return lambda message, done: progress(replace(step, detail=f"{message} {done:.0%}"))
+
+
+def _several(given: Any) -> list[Any]:
+    """One or several, as a list; a data frame is one."""
+    return list(given) if isinstance(given, (list, tuple)) else [given]
 
 
 def predict(run: str | Path, inputs: Sequence[str | Inputs], *, batch: int = 64) -> Iterator[Prediction]:

@@ -39,6 +39,7 @@ class Cascade(Approach):
     family = "cascade"
     training = True
     composed: ClassVar[bool] = True
+    answers = frozenset({"label", "choice"})
 
     stages: tuple[str, ...] = ("tfidf-logreg", "linear-probe")
     """Names of approaches, or their JSON; "n_labels" beside name and parameters says how many of the labels the stage is fitted on."""
@@ -55,7 +56,7 @@ class Cascade(Approach):
         return [_made(stage) for stage in self.stages]
 
     def unsuited(self, task: TaskSpec) -> str | None:
-        return next((why for stage in self.parts() if (why := stage.unsuited(task))), None)
+        return super().unsuited(task) or next((why for stage in self.parts() if (why := stage.unsuited(task))), None)
 
     def label_counts(self, ladder: Sequence[int]) -> tuple[int, ...]:
         """Every rung that a stage is worth a trial on; where none learns, the thresholds still may."""

@@ -1,4 +1,4 @@
-"""Multinomial logistic regression, as probes and the TF-IDF baseline use it.
+"""Linear heads over features, and multinomial logistic regression, the one for label answers.
 
 The strength of its L2 penalty, 1/C, is chosen by cross-validation inside the labels it was given. Where there are more features
 than rows, rows are first rotated into their own span: an L2 penalty does not see rotations, so the solution is the same and
@@ -9,6 +9,7 @@ Shapes: n rows, d features, k labels of the task, p labels present in training.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +17,9 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from fieldguide.approaches.answers import softmax
+from fieldguide.approaches.answers import predictions, softmax
+from fieldguide.records import Prediction
+from fieldguide.tasks.task import TaskSpec
 
 FOLDS = 3
 CHOICE_ROWS = 600
@@ -25,9 +28,36 @@ SPAN_ROWS = 2500
 """Up to so many rows the rotation pays for itself."""
 
 
+class Head(ABC):
+    """A linear map from features (n, d) to p scores, and what its scores answer."""
+
+    weights: np.ndarray
+    """(p, d) float32"""
+    bias: np.ndarray
+    """(p,) float32"""
+    c: float
+    """The inverse of the penalty's strength that was chosen; 0 where none was needed."""
+
+    @property
+    def parameters(self) -> int:
+        return int(self.weights.size + self.bias.size)
+
+    def scores(self, features: Any) -> np.ndarray:
+        """Features (n, d), dense or sparse → (n, p), float64."""
+        return np.asarray(features @ self.weights.T.astype(np.float64)) + self.bias
+
+    @abstractmethod
+    def answers(self, task: TaskSpec, features: Any, sizes: Sequence[int]) -> list[Prediction]:
+        """One answer a row; `sizes` says how many lines of `features` each row has, 1 but for choices and rankings."""
+
+    @abstractmethod
+    def arrays(self) -> dict[str, np.ndarray]:
+        """What to save."""
+
+
 @dataclass(frozen=True)
-class LinearHead:
-    """Weights over features. Labels unseen in training get probability 0."""
+class LinearHead(Head):
+    """For one label a row. Labels unseen in training get probability 0."""
 
     present: np.ndarray
     """Which labels were seen, as places in the label space; (p,)."""
@@ -40,16 +70,15 @@ class LinearHead:
     c: float = 0.0
     """The chosen C; 0 where none was needed."""
 
-    @property
-    def parameters(self) -> int:
-        return int(self.weights.size + self.bias.size)
-
     def probabilities(self, features: Any) -> np.ndarray:
         """Features (n, d), dense or sparse → probabilities (n, k), float64."""
-        scores = np.asarray(features @ self.weights.T.astype(np.float64)) + self.bias
+        scores = self.scores(features)
         full = np.zeros((scores.shape[0], self.labels))
         full[:, self.present] = softmax(scores)
         return full
+
+    def answers(self, task: TaskSpec, features: Any, sizes: Sequence[int]) -> list[Prediction]:
+        return predictions(task.labels, self.probabilities(features))
 
     def arrays(self) -> dict[str, np.ndarray]:
         return {"present": self.present, "weights": np.ascontiguousarray(self.weights), "bias": self.bias}
@@ -74,9 +103,9 @@ def fit_head(features: Any, numbers: np.ndarray, labels: int, grid: Sequence[flo
 
 
 def _fitted(features: Any, present: np.ndarray, target: np.ndarray, labels: int, grid: Sequence[float], seed: int) -> LinearHead:
-    narrow, basis = _own_span(features)
+    narrow, basis = own_span(features)
     drawn = np.sort(np.random.default_rng([seed, 72]).permutation(len(target))[:CHOICE_ROWS])
-    sample = narrow if basis is not None else _own_span(features[drawn])[0]
+    sample = narrow if basis is not None else own_span(features[drawn])[0]
     c = _choose_c(sample[drawn] if basis is not None else sample, target[drawn], grid, seed)
     weights, bias = _weights(_logistic(narrow, target, c))
     if basis is not None:
@@ -84,7 +113,7 @@ def _fitted(features: Any, present: np.ndarray, target: np.ndarray, labels: int,
     return LinearHead(present, weights.astype(np.float32), bias.astype(np.float32), labels, c)
 
 
-def _own_span(features: Any) -> tuple[Any, np.ndarray | None]:
+def own_span(features: Any) -> tuple[Any, np.ndarray | None]:
     """Rows as coordinates in their own span, Z (n, r), and the map B with features.T @ B = the span's axes; no change if n ≥ d."""
     n, d = features.shape
     if n >= d or n > SPAN_ROWS:

@@ -27,7 +27,7 @@ ROUTER = "tfidf-logreg"
 
 def confidence(prediction: Prediction) -> float:
     """The probability that a prediction gives its own answer, or the share of votes; NaN where it has none, or no answer was read."""
-    if prediction.probabilities is None or not prediction.parsed:
+    if prediction.probabilities is None or not isinstance(prediction.value, str):
         return float("nan")
     return float(prediction.probabilities.get(prediction.value, float("nan")))
 

@@ -9,14 +9,15 @@ from typing import Annotated, Any
 from typer import Argument, Option
 
 from fieldguide.errors import UserError
+from fieldguide.registry import TABLE
 
 
 def decide(
     data: Annotated[str | None, Argument(help="CSV, TSV, JSON Lines or Parquet file, a folder with train and test files, or hf:name.")] = None,
     target: Annotated[str | None, Option(help="The column that holds the right answer.")] = None,
     inputs: Annotated[str | None, Option(help="The columns to read, separated by commas.")] = None,
-    kind: Annotated[str | None, Option(help="The kind of task: classification or pair-classification.")] = None,
-    metric: Annotated[str | None, Option(help="accuracy or macro_f1.")] = None,
+    kind: Annotated[str | None, Option(help=f"The kind of task, inferred unless named: {', '.join(TABLE['kind'])}.")] = None,
+    metric: Annotated[str | None, Option(help="The metric that decides, one of the kind's own (accuracy, macro_f1, pearson, span_f1 …).")] = None,
     labels: Annotated[str | None, Option(help="A JSON file that says in words what each label means.")] = None,
     budget: Annotated[str | None, Option(help="What may be spent: 10m (the default), 2h, $5, 2000calls or 5Mtokens.")] = None,
     tolerance: Annotated[float | None, Option(help="Points that a cheaper approach may lose against the best; 2 by default.")] = None,

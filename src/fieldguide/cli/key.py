@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 from typer import Argument, Option
 
 from fieldguide.errors import UserError
+from fieldguide.registry import TABLE
 
 if TYPE_CHECKING:
     from fieldguide.verdict.verdict import KeyPath
@@ -19,7 +20,7 @@ def key(
     data: Annotated[str, Argument(help="CSV, TSV, JSON Lines or Parquet file, a folder with train and test files, or hf:name.")],
     target: Annotated[str | None, Option(help="The column that holds the right answer.")] = None,
     inputs: Annotated[str | None, Option(help="The columns to read, separated by commas.")] = None,
-    kind: Annotated[str | None, Option(help="The kind of task: classification or pair-classification.")] = None,
+    kind: Annotated[str | None, Option(help=f"The kind of task, inferred unless named: {', '.join(TABLE['kind'])}.")] = None,
     unlabelled: Annotated[str | None, Option(help="Rows as they come in use, to look for a shift: a file, or - for lines of text.")] = None,
     picture: Annotated[Path | None, Option(help="Draw the path into this SVG file.")] = None,
     as_json: Annotated[bool, Option("--json", help="Print the path as JSON.")] = False,

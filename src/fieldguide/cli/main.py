@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from fieldguide.cli import approaches, decide, key, predict, report
+from fieldguide.cli import approaches, decide, evaluate, key, predict, report
 from fieldguide.errors import UserError
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("decide")(decide.decide)
+app.command("evaluate")(evaluate.evaluate)
 app.command("predict")(predict.predict)
 app.command("report")(report.report)
 app.command("approaches")(approaches.approaches)
@@ -43,7 +44,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def run(argv: list[str]) -> int:
-    """The exit code of a command line: 0, 2 for a user's mistake, 130 when interrupted."""
+    """The exit code of a command line: 0, 1 where nothing could be measured, 2 for a user's mistake, 130 when interrupted."""
     try:
         code = app(args=argv, prog_name="fieldguide", standalone_mode=False)
         if code == 130:

@@ -42,7 +42,7 @@ def cost_quality(verdict: Verdict, theme: Theme, wide: bool) -> Any:
     colour, shape = encodings(series, wide)
     left, right = low - 0.25, high + 0.25
     x = alt.X("x:Q", scale=alt.Scale(domain=[left, right], nice=False), axis=_axis(low, high, free, wide))
-    title = words.clip(verdict.task.get("metric") or "quality", 30).replace("_", " ")
+    title = words.clip(words.metric_title(verdict.task.get("metric") or "quality"), 30)
     y = y_axis("q:Q", span, title)
     layers = [*_front(rows, right, theme, x, y)]
     for front in (False, True):

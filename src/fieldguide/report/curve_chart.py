@@ -111,7 +111,7 @@ def learning_curve(verdict: Verdict, theme: Theme, wide: bool) -> Any:
 
 
 def _title(verdict: Verdict) -> str:
-    return words.clip(verdict.task.get("metric") or "quality", 30).replace("_", " ")
+    return words.clip(words.metric_title(verdict.task.get("metric") or "quality"), 30)
 
 
 def _x_axis(frame: Frame) -> Any:

@@ -23,6 +23,7 @@ from fieldguide.verdict.verdict import Verdict
 
 FILTERS = (
     "line", "clip", "count", "seconds", "usd", "number", "estimate", "interval", "ident", "tolerance", "roughly", "spread", "share", "spent",
+    "metric_title", "metric_heading",
 )  # fmt: skip
 """Functions of `words` that templates call."""
 
@@ -59,6 +60,7 @@ def _short(verdict: Verdict, run: str) -> dict[str, Any]:
         "lead_crossings": picks.crossings(verdict),
         "next_steps": sections.next_steps(verdict),
         "commands": sections.commands(verdict, run),
+        "beside": words.beside(words.find(verdict, verdict.recommended) or words.find(verdict, verdict.best), verdict.task.get("metric")),
         "handed": dict(zip(("n_labels", "seed", "quality"), words.handed_over(verdict), strict=True)),
         "curve": _drawn(verdict, "curve") if any(s.curve for s in shown) else {},
         "cost": _drawn(verdict, "cost") if any(s.cost_per_1k_usd is not None and s.measured_on == "certify" for s in shown) else {},
@@ -80,10 +82,13 @@ def _evidence(verdict: Verdict) -> dict[str, Any]:
         "diagrams": diagrams,
         "most_risk": diagrams.highest_risk(s.reliability for s in standings if s.reliability),
         "answered": sections.answered(verdict),
+        "mark": sections.mark,
         "budget_unit": sections.unit(verdict.budget),
         "left_out": [s for s in standings if s.status in sections.LEFT_OUT],
         "failed": [s for s in standings if s.status == "failed" or s.errors],
         "metric_names": list(dict.fromkeys(name for s in standings for name in s.metrics)),
+        "others": lambda s: words.beside(s, verdict.task.get("metric")),
+        "lower": words.lower_is_better,
         "labels": words.label_names(verdict.task),
         "facts": sections.facts(verdict.provenance),
         "spent": sections.spent(verdict),

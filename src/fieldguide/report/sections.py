@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from fieldguide.errors import UserError
 from fieldguide.records import plain
+from fieldguide.registry import resolve
 from fieldguide.report import picks, words
 from fieldguide.study.budget import parse_budget
-from fieldguide.verdict.verdict import Estimate, Standing, Verdict
+from fieldguide.verdict.verdict import Difference, Estimate, Standing, Verdict
 
 LEFT_OUT = ("struck out", "unsuited", "not measured")
 FIXED = "\u00a0"
@@ -66,9 +67,19 @@ def commands(verdict: Verdict, run: str) -> list[tuple[str, str]]:
     if not verdict.winner_folder:
         return []
     columns = [str(c) for c in verdict.task.get("inputs", ())] if not isinstance(verdict.task.get("inputs"), str) else []
-    one = '"…"' if len(columns) < 2 else "{" + ", ".join(f'{json.dumps(words.line(c), ensure_ascii=False)}: "…"' for c in columns) + "}"
+    lists = _lists(verdict.task.get("kind"), columns)
+    cells = (json.dumps(words.line(c), ensure_ascii=False) + (': ["…", "…"]' if c in lists else ': "…"') for c in columns)
+    one = '"…"' if len(columns) < 2 and not lists else "{" + ", ".join(cells) + "}"
     python = f"import fieldguide\n\nsolver = fieldguide.load({json.dumps(words.line(run), ensure_ascii=False)})\nsolver.predict([{one}])"
     return [("Answer every row of a file:", words.shell(("fieldguide", "predict", run, "FILE"))), ("From Python:", python)]
+
+
+def _lists(kind: Any, columns: Sequence[str]) -> Sequence[str]:
+    """Which of the columns hold a list of texts; none where the kind is not registered here."""
+    try:
+        return resolve("kind", str(kind))().lists(columns)
+    except UserError:
+        return ()
 
 
 def quality_strip(verdict: Verdict) -> Callable[[Estimate | None], Place | None]:
@@ -125,6 +136,16 @@ def answered(verdict: Verdict) -> list[str]:
     keys = {key for d in verdict.differences for key in d.answers}
     known = [words.ident(s) for s in verdict.standings if words.ident(s) in keys]
     return [*known, *sorted(keys - set(known))]
+
+
+def mark(difference: Difference, key: str) -> str:
+    """"right", "wrong", or what an answer that is neither scores on its row ("0.67"); "" where no answer is."""
+    if difference.scores is None:
+        return "right" if difference.answers[key] == difference.target else "wrong"
+    score = difference.scores.get(key)
+    if score is None or not words.known(score):
+        return ""
+    return "right" if score > 1 - 1e-6 else "wrong" if score < 1e-6 else words.number(score, 2)
 
 
 def unit(budget: str) -> str:

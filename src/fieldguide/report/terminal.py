@@ -1,7 +1,8 @@
 """A verdict on one terminal screen: the sentence, the leaderboard, curves where they fit, n*, cascade and key, doubts, and the next command.
 
 At most `LINES` lines at any width from 80 columns up. The fullest version that fits is printed: first the learning
-curves shrink away, then doubts, then the tail of the leaderboard. Colour only repeats what words and marks already say.
+curves shrink away, then doubts, then the tail of the leaderboard and the metrics that do not decide. Colour only repeats
+what words and marks already say.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def render(verdict: Verdict, console: Console, *, run: str | Path = "", report: 
     run = str(run) or words.run_folder(verdict)
     report = str(report) or (f"{run}/report.html" if run else "")
     for curves, doubts, rows in ((10, 4, 12), (6, 4, 12), (0, 4, 12), (0, 3, 10), (0, 2, 8), (0, 1, 5), (0, 0, 3)):
-        parts: list[RenderableType | None] = [_head(verdict), _leaderboard(verdict, console, rows)]
+        parts: list[RenderableType | None] = [_head(verdict, rows > 3), _leaderboard(verdict, console, rows)]
         parts += [_curves(verdict, curves)] if curves and _has_curves(verdict) else []
         parts += [_said(verdict, console.width), _doubts(verdict, doubts), _foot(verdict, run, report)]
         whole = Group(*(p for p in parts if p is not None))
@@ -43,17 +44,21 @@ def _mark(status: str, plain: bool) -> str:
     return "" if plain else words.MARKS.get(status, "·") + " "
 
 
-def _head(verdict: Verdict) -> RenderableType:
+def _head(verdict: Verdict, beside: bool) -> RenderableType:
+    """The sentence, the facts in a line and, if asked for, the other metrics."""
     text = Text(words.clip(verdict.sentence, 420), style="bold")
     task = words.clip(verdict.task.get("name", ""), 40)
-    metric = words.clip(verdict.task.get("metric", ""), 20)
+    metric = words.clip(words.metric_title(verdict.task.get("metric", "")), 30)
     rows = f"{words.count(verdict.rows['certify'])} certify rows" if "certify" in verdict.rows else ""
     facts = [task, metric, rows, f"took {words.seconds(verdict.seconds)}" if verdict.seconds else ""]
     if verdict.recommended and not verdict.sure:
         needed = words.count(verdict.rows_to_settle)
         settle = f"about {needed} certify rows would settle it" if verdict.rows_to_settle else "more certify rows are needed"
         facts.append("not yet sure" if verdict.caveat else f"not sure: {settle}")
-    return Group(text, Text(" · ".join(f for f in facts if f), style="dim"), Text())
+    lead = words.find(verdict, verdict.recommended) or words.find(verdict, verdict.best)
+    others = words.beside(lead, verdict.task.get("metric")) if beside else []
+    said = [Text(f"Beside it: {', '.join(others)}", style="dim")] if others else []
+    return Group(text, Text(" · ".join(f for f in facts if f), style="dim"), *said, Text())
 
 
 def _columns(verdict: Verdict, plain: bool) -> list[tuple[str, str, int, Callable[[Standing], str]]]:

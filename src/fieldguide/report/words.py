@@ -13,6 +13,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import PurePath
 from typing import Any
 
+from fieldguide.errors import UserError
+from fieldguide.tasks.metrics import metric
 from fieldguide.verdict.verdict import Estimate, Standing, Verdict
 
 NONE = "–"
@@ -89,6 +91,34 @@ def interval(e: Estimate | None, places: int = 2) -> str:
 def estimate(e: Estimate | None) -> str:
     """"0.912 [0.88, 0.94]"."""
     return f"{number(e.value)} {interval(e)}".strip() if e and known(e.value) else NONE
+
+
+def metric_title(name: Any) -> str:
+    """What a metric is called: "macro-F1"; its name in words where it is not registered here."""
+    try:
+        return line(metric(str(name)).title)
+    except UserError:
+        return line(name).replace("_", " ")
+
+
+def metric_heading(name: Any) -> str:
+    """The same with a capital where it begins with a plain word: "Accuracy", "Macro-F1", but "nDCG@10"."""
+    title = metric_title(name)
+    return title[:1].upper() + title[1:] if re.match(r"[a-z]+(?![A-Z])\b", title) else title
+
+
+def lower_is_better(name: Any) -> bool:
+    """Whether a metric is an error, which is shown beside others and decides nothing."""
+    try:
+        return not metric(str(name)).decides
+    except UserError:
+        return False
+
+
+def beside(standing: Standing | None, decides: Any, most: int = 3) -> list[str]:
+    """What the other metrics of a kind say of an approach, beside the one that decides: "macro-F1 0.881 [0.85, 0.91]"."""
+    shown = [(name, e) for name, e in (standing.metrics.items() if standing else ()) if name != decides and known(e.value)]
+    return [f"{metric_title(name)} {estimate(e)}" + (" (lower is better)" if lower_is_better(name) else "") for name, e in shown[:most]]
 
 
 def loss_parts(verdict: Verdict, standing: Standing) -> tuple[str, str]:

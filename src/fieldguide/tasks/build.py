@@ -51,7 +51,7 @@ def read_task(
     if total < MIN_ROWS:
         raise DataError(f"Only {total} usable labelled row{'s' * (total != 1)} came from {train.name}; give at least {MIN_ROWS}.")
     spec = TaskSpec(name or loaded.name, reading.kind, reading.inputs, reading.target, metric=reading.metric)
-    split = assign_roles(parts, lambda row: "\n".join(reader.segments(spec, row.inputs)), seed, reader.stratum)
+    split = assign_roles(parts, lambda row: "\n".join(reader.segments(spec, row.inputs)), seed, reader.stratum, lambda row: reader.family(spec, row.inputs))
     if not split.rows[Role.CERTIFY]:
         raise DataError(f"Nearly all rows of {train.name} repeat one another, so none can be kept apart to certify on; remove repeats or add a test file.")
     labels = reader.labels([row.target for row in split.rows[Role.TRAIN]])

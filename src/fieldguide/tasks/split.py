@@ -32,6 +32,8 @@ LARGE_GROUP = 0.1
 ROLE_ORDER = (Role.CERTIFY, Role.SELECT, Role.CALIBRATE, Role.TRAIN)
 Say = Callable[[Row], str]
 """A row's whole text: all of its segments."""
+Family = Callable[[Row], str]
+"""What rows that must share a role have in common; "" for a row on its own."""
 Stratum = Callable[[Any], str]
 """What a target is dealt out by."""
 
@@ -42,10 +44,11 @@ class Split:
     notes: tuple[str, ...]
 
 
-def assign_roles(parts: Mapping[str, Sequence[Row]], say: Say, seed: int = 0, stratum: Stratum = str) -> Split:
+def assign_roles(parts: Mapping[str, Sequence[Row]], say: Say, seed: int = 0, stratum: Stratum = str, family: Family = lambda row: "") -> Split:
     """Give every row its role. `parts` holds "train" and perhaps "val" and "test"; see the module's docstring for the rule.
 
     `stratum` gives what a target is dealt out by, so that every role gets its share; "" where targets count as alike.
+    Rows of a single file that share what `family` gives share a role.
 
     Raises `DataError` if no training row is left.
     """
@@ -55,7 +58,7 @@ def assign_roles(parts: Mapping[str, Sequence[Row]], say: Say, seed: int = 0, st
         notes.append("There is no test file, so the validation file stands in for it.")
         val, test = [], val
     if not test:
-        rows, said = _from_one(train, say, seed, stratum)
+        rows, said = _from_one(train, say, seed, stratum, family)
     else:
         rows, said = _from_files(train, val, test, say, seed, stratum)
     notes += said
@@ -71,7 +74,7 @@ def assign_roles(parts: Mapping[str, Sequence[Row]], say: Say, seed: int = 0, st
     return Split(rows, tuple(notes))
 
 
-def _from_one(rows: list[Row], say: Say, seed: int, stratum: Stratum) -> tuple[dict[Role, tuple[Row, ...]], list[str]]:
+def _from_one(rows: list[Row], say: Say, seed: int, stratum: Stratum, family: Family) -> tuple[dict[Role, tuple[Row, ...]], list[str]]:
     n, texts = len(rows), [say(row) for row in rows]
     if n < SMALL:
         sizes = {Role.CERTIFY: n // 2}
@@ -83,6 +86,8 @@ def _from_one(rows: list[Row], say: Say, seed: int, stratum: Stratum) -> tuple[d
         sizes = {Role.CERTIFY: min(n // 5, 2_000), Role.SELECT: min(n // 10, 500), Role.CALIBRATE: min(n // 10, 500)}
         rule = "the rule for 2,000 rows or more"
     groups = near_duplicate_groups(texts)
+    repeated = n - int(groups.max()) - 1
+    groups = _kept_together(groups, [family(row) for row in rows])
     roles = deal(groups, [stratum(row.target) for row in rows], sizes, Role.TRAIN, seed, first_to_rest=True)
     result = _collect(rows, roles)
     notes = [f"Of {_count(n, 'row')}, {_sizes(result)} ({rule})."]
@@ -90,12 +95,27 @@ def _from_one(rows: list[Row], say: Say, seed: int, stratum: Stratum) -> tuple[d
     if largest > max(LARGE_GROUP * n, 10):
         first = rows[int(np.flatnonzero(groups == np.bincount(groups).argmax())[0])].id
         notes.append(f"{largest:,} rows are one family of near-duplicates (the first is {first}) and stay together, so the roles differ in what they hold.")
-    repeated = n - int(groups.max()) - 1
     if repeated == 1:
         notes.append("1 row repeats another exactly or nearly, and shares its role.")
     elif repeated:
         notes.append(f"{repeated:,} rows repeat another exactly or nearly, and share its role.")
     return result, notes + _beyond(texts)
+
+
+def _kept_together(groups: np.ndarray, families: Sequence[str]) -> np.ndarray:
+    """Group numbers (n,), those merged whose rows share a family, numbered anew from 0."""
+    parent = list(range(int(groups.max()) + 1))
+
+    def root(i: int) -> int:
+        while parent[i] != i:
+            parent[i] = i = parent[parent[i]]
+        return i
+
+    first: dict[str, int] = {}
+    for group, family in zip(groups.tolist(), families, strict=True):
+        if family:
+            parent[root(group)] = root(first.setdefault(family, group))
+    return np.unique([root(group) for group in groups.tolist()], return_inverse=True)[1]
 
 
 def _from_files(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -21,10 +22,10 @@ def check_targets(table: Table, target: str, values: Sequence[str]) -> list[str]
     if len(counts) == 1:
         only = next(iter(counts))
         raise DataError(f"Every row of {table.name} has the label {only!r} in column {target!r}; classification needs at least two labels.")
-    if _is_quantity(counts, n):
+    if is_quantity(counts, n):
         raise DataError(
-            f"The column {target!r} holds numbers with {len(counts)} distinct values, but this version measures classification and pair "
-            "classification; cut the numbers into a few named ranges, or name another column with --target."
+            f"The column {target!r} holds numbers with {len(counts)} distinct values, which are no labels; predict them as numbers "
+            "with --kind regression (pair-regression for two texts), cut them into a few named ranges, or name another column with --target."
         )
     if len(counts) > max(0.5 * n, 2):
         raise DataError(f"The column {target!r} has {len(counts):,} distinct values in {n:,} rows, so it is no label; name another with --target.")
@@ -45,12 +46,12 @@ def check_targets(table: Table, target: str, values: Sequence[str]) -> list[str]
     return notes
 
 
-def _is_quantity(counts: Counter[str], n: int) -> bool:
+def is_quantity(counts: Counter[str], n: int) -> bool:
     """Numbers to be predicted rather than class codes: many fractions, or many whole numbers that do not count up from 0 or 1."""
     if len(counts) <= 10:
         return False
     try:
-        numbers = sorted(float(label) for label in counts)
+        numbers = sorted(float(re.sub(r",(?=\d{3}(?!\d))", "", label)) for label in counts)  # thousands may be set apart by commas
     except ValueError:
         return False
     if any(number != int(number) for number in numbers if number == number and abs(number) != float("inf")):

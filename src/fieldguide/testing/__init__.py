@@ -13,15 +13,18 @@ from typing import Any
 
 _HOMES = {
     "check_approach": "check_approach",
+    "check_kind": "check_kind",
     "check_model": "check_model",
     "larger_toy_task": "toys",
     "make_world": "worlds",
+    "toy_form_task": "toy_forms",
     "toy_pair_spec": "toys",
     "toy_pair_task": "toys",
     "toy_pairs": "toys",
     "toy_rows": "toys",
     "toy_spec": "toys",
     "toy_task": "toys",
+    "toy_tasks": "check_approach",
     "worlds": "worlds",
 }
 

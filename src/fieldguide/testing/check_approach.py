@@ -2,55 +2,88 @@
 
     check_approach(MyApproach(model="fake:"))
 
-An approach that cannot keep a promise says so in `contract_exceptions`: the name of the check and the reason.
+Every form of answer that the approach says it gives is tried, on a toy task each; what counts as an answer is the kind's to say
+(`Kind.fault`). An approach that cannot keep a promise says so in `contract_exceptions`: the name of the check, or form and name
+("span: beats_majority"), and the reason.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import random
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from fieldguide.approaches.approach import Approach, FitContext
+from fieldguide.approaches.approach import Approach, FitContext, Solver
 from fieldguide.approaches.baselines.majority import Majority
 from fieldguide.errors import ApproachError, NotFitted
 from fieldguide.models.meter import metering
 from fieldguide.models.pool import ModelPool
-from fieldguide.records import Prediction, Row, Usage, plain
+from fieldguide.records import Prediction, Usage, plain
+from fieldguide.registry import names, resolve
+from fieldguide.tasks.kinds.forms import FORMS
+from fieldguide.tasks.metrics import metric
 from fieldguide.tasks.task import Role, Task, TaskSpec
-from fieldguide.testing.bench import SEED, Bench, Poison, poisoned, reachable, seam
+from fieldguide.testing.bench import SEED, Bench, Poison, alike, poisoned, reachable, refuses, same_answers, same_usage, seam, sound, strange
+from fieldguide.testing.toy_forms import TOYS, toy_form_task
 from fieldguide.testing.toys import larger_toy_task, toy_task
 
-TOLERANCE = 1e-4
-"""How far probabilities may differ between batches and processes: padding changes the order in which floats are added."""
 RISKY = {".pkl", ".pickle", ".joblib", ".pt", ".pth", ".bin", ".npy", ".npz", ".dill", ".py"}
 """File endings that can run code when read, or might."""
 
 
-def check_approach(approach: Approach, *, task: Task | None = None, models: ModelPool | None = None) -> dict[str, str]:
+def check_approach(
+    approach: Approach, *, task: Task | None = None, models: ModelPool | None = None, exceptions: Mapping[str, str] | None = None
+) -> dict[str, str]:
     """Run every check; returns name → "passed" or the reason why it was skipped. The first that fails raises `AssertionError`.
 
-    `task` replaces the toy task of 20 rows. Models are loaded from `models`, and by reference in the process that loads a solver.
+    `task` replaces the toy tasks, one for each form of answer (`toy_tasks`); where there are several, the outcome's names start with the form, as in
+    "span: order". `exceptions` adds to the approach's own, for a model that cannot do better. Models are loaded from `models`, and by
+    reference in the process that loads a solver.
     """
-    outcome: dict[str, str] = {}
-    unknown = set(approach.contract_exceptions) - set(CHECKS)
+    excepted = {**approach.contract_exceptions, **(exceptions or {})}
+    unknown = {name for name in excepted if name.rpartition(": ")[2] not in CHECKS or name.rpartition(": ")[0] not in ("", *FORMS)}
     assert not unknown, f"{approach.name} excepts checks that do not exist: {', '.join(sorted(unknown))}; the checks are {', '.join(CHECKS)}."
+    tasks = (task,) if task is not None else toy_tasks(approach)
+    assert tasks, f"{approach.name} suits none of the toy tasks; give one of your own with task=."
+    outcome: dict[str, str] = {}
+    for one in tasks:
+        form = one.spec.reader.answer
+        found = _checked(approach, one, models or ModelPool(), {name: excepted.get(f"{form}: {name}") or excepted.get(name) for name in CHECKS})
+        outcome |= {f"{form}: {name}" if len(tasks) > 1 else name: how for name, how in found.items()}
+    return outcome
+
+
+def toy_tasks(approach: Approach) -> tuple[Task, ...]:
+    """The smallest toy task of each form of answer that the approach gives: of several kinds of one form the first that suits it."""
+    found: dict[str, Task] = {}
+    for kind in names("kind"):
+        form = resolve("kind", kind).answer
+        if form in approach.answers and form not in found and kind in TOYS:
+            task = toy_task() if kind == "classification" else toy_form_task(kind, train=12, test=5)
+            if not approach.unsuited(task.spec):
+                found[form] = task
+    return tuple(found.values())
+
+
+def _checked(approach: Approach, task: Task, models: ModelPool, excepted: Mapping[str, str | None]) -> dict[str, str]:
+    """Every check on one task, those aside that are excepted."""
+    outcome: dict[str, str] = {}
     with tempfile.TemporaryDirectory() as folder:
-        bench = Bench(approach, poisoned(task or toy_task()), models or ModelPool(), Path(folder))
+        bench = Bench(approach, poisoned(task), models, Path(folder))
         for name, check in CHECKS.items():
-            if reason := approach.contract_exceptions.get(name):
+            if reason := excepted[name]:
                 outcome[name] = f"excepted: {reason}"
                 continue
             try:
-                check(bench)
+                outcome[name] = check(bench) or "passed"
             except AssertionError as broken:
-                raise AssertionError(f"{approach.name} fails the check {name!r}: {broken}") from broken
-            outcome[name] = "passed"
+                form = task.spec.reader.answer
+                of = "" if form == "label" else f" for {form} answers"
+                raise AssertionError(f"{approach.name} fails the check {name!r}{of}: {broken}") from broken
     return outcome
 
 
@@ -61,7 +94,7 @@ def check_parameters(bench: Bench) -> None:
     assert back == approach, f"{back!r} came back from JSON instead of {approach!r}."
     assert (back.key, hash(back)) == (approach.key, hash(approach)), "equal approaches have different keys or hashes."
     strange = {"name": approach.name, "params": {"no_such_parameter": 1}}
-    _refuses("an unknown parameter", lambda: Approach.from_json(strange), ApproachError, "no_such_parameter")
+    refuses("an unknown parameter", lambda: Approach.from_json(strange), ApproachError, "no_such_parameter")
 
 
 def check_label_counts(bench: Bench) -> None:
@@ -70,13 +103,13 @@ def check_label_counts(bench: Bench) -> None:
     counts = bench.approach.label_counts(ladder)
     assert counts == (0,) or (counts and set(counts) <= set(ladder)), f"label_counts gave {counts} for the ladder {ladder}."
     if counts == (0,):
-        _alike("without any labelled row, which label_counts says are not used", bench.fit(()).predict(bench.inputs), bench.answers)
+        same_answers("without any labelled row, which label_counts says are not used", bench.fit(()).predict(bench.inputs), bench.answers)
 
 
 def check_predict_before_fit(bench: Bench) -> None:
     """A solver that was never fitted raises `NotFitted`."""
     raw = object.__new__(bench.approach.solver_class())
-    _refuses("predict before fit", lambda: raw.predict(bench.inputs), NotFitted, "")
+    refuses("predict before fit", lambda: raw.predict(bench.inputs), NotFitted, "")
 
 
 def check_poisoned_targets(bench: Bench) -> None:
@@ -89,54 +122,57 @@ def check_poisoned_targets(bench: Bench) -> None:
     assert bench.answers
 
 
-def check_strange_label(bench: Bench) -> None:
+def check_strange_label(bench: Bench) -> str | None:
     """A training label outside the label space is refused."""
-    strange = [Row("strange:1", bench.train[0].inputs, "no such label")]
-    _refuses("a training label outside the label space", lambda: bench.fit(strange), ApproachError, "no such label")
+    if not bench.spec.labels:
+        return "skipped: there is no closed label space"
+    odd = strange(bench.spec, bench.train[0])
+    refuses("a training label outside the label space", lambda: bench.fit([odd]), ApproachError, "no such label")
+    return None
 
 
 def check_one_label(bench: Bench) -> None:
-    """Training rows of a single label, and a single row, are enough to fit and answer."""
-    label = bench.train[0].target
-    for rows in ([row for row in bench.train if row.target == label], list(bench.train[:1])):
-        _in_label_space(bench.spec, bench.fit(rows).predict(bench.inputs[:2]))
+    """Training rows with all one answer, and a single row, are enough to fit and answer."""
+    same = [row for row in bench.train if row.target == bench.train[0].target]
+    for rows in (same if bench.spec.reader.answer == "label" else alike(bench.spec, bench.train), list(bench.train[:1])):
+        sound(bench.spec, bench.inputs[:2], bench.fit(rows).predict(bench.inputs[:2]))
 
 
 def check_order(bench: Bench) -> None:
     """One prediction an input, in the order of the inputs; none for none."""
     assert bench.solver.predict([]) == [], "an empty list of inputs did not give an empty list."
     assert len(bench.answers) == len(bench.inputs), f"{len(bench.inputs)} inputs gave {len(bench.answers)} predictions."
-    _alike("reversed inputs", bench.solver.predict(bench.inputs[::-1])[::-1], bench.answers)
+    same_answers("reversed inputs", bench.solver.predict(bench.inputs[::-1])[::-1], bench.answers)
 
 
 def check_label_space(bench: Bench) -> None:
-    """Answers are labels or `Unparsed`; probabilities are plain floats over the label space that sum to 1."""
-    _in_label_space(bench.spec, bench.answers)
+    """Answers are what the kind takes for one, as plain values, or `Unparsed`; probabilities are plain floats over the labels or options."""
+    sound(bench.spec, bench.inputs, bench.answers)
 
 
 def check_odd_inputs(bench: Bench) -> None:
     """Empty, blank, repeated, broken and overlong texts are answered like any other; equal inputs get equal answers."""
-    odd = bench.odd_inputs()
+    odd = bench.odd_inputs
     found = bench.solver.predict(odd)
-    _in_label_space(bench.spec, found)
+    sound(bench.spec, odd, found)
     for i, one in enumerate(odd):
-        _alike(f"equal inputs {odd.index(one) + 1} and {i + 1}", [found[i]], [found[odd.index(one)]])
+        same_answers(f"equal inputs {odd.index(one) + 1} and {i + 1}", [found[i]], [found[odd.index(one)]])
 
 
 def check_batch_split(bench: Bench) -> None:
     """Answers do not depend on what else is in the batch."""
-    inputs = [*bench.inputs, *bench.odd_inputs()[:5]]
+    inputs = [*bench.inputs, *bench.odd_inputs[:5]]
     whole = bench.solver.predict(inputs)
-    _alike("one at a time", [bench.solver.predict([one])[0] for one in inputs], whole)
-    _alike("in threes", [p for i in range(0, len(inputs), 3) for p in bench.solver.predict(inputs[i : i + 3])], whole)
+    same_answers("one at a time", [bench.solver.predict([one])[0] for one in inputs], whole)
+    same_answers("in threes", [p for i in range(0, len(inputs), 3) for p in bench.solver.predict(inputs[i : i + 3])], whole)
 
 
 def check_refit(bench: Bench) -> None:
     """A fit on other rows in between leaves no trace."""
     before = bench.answers
     assert bench.again is not bench.solver, "fit returned the same solver twice."
-    _alike("fitted again", bench.again.predict(bench.inputs), before)
-    _alike("the first solver after other fits", bench.solver.predict(bench.inputs), before)
+    same_answers("fitted again", bench.again.predict(bench.inputs), before)
+    same_answers("the first solver after other fits", bench.solver.predict(bench.inputs), before)
 
 
 def check_seed(bench: Bench) -> None:
@@ -146,108 +182,76 @@ def check_seed(bench: Bench) -> None:
     random.seed(5)
     np.random.seed(5)
     expected = random.Random(5).random(), np.random.RandomState(5).random_sample()
-    _alike("the same seed", bench.fit(bench.train).predict(bench.inputs), bench.answers)
+    same_answers("the same seed", bench.fit(bench.train).predict(bench.inputs), bench.answers)
     assert (random.random(), np.random.random_sample()) == expected, "fit or predict changed the caller's random state."
     if not bench.approach.repeats():
-        _alike("another seed (repeats() is False)", bench.fit(bench.train, SEED + 2).predict(bench.inputs), bench.answers)
+        same_answers("another seed (repeats() is False)", bench.fit(bench.train, SEED + 2).predict(bench.inputs), bench.answers)
 
 
 def check_metering(bench: Bench) -> None:
     """Calls are counted whatever the approach does, add up over predictions, and stay within what `calls` promised."""
     solver, outside, counted, _ = bench.first
-    _same_usage("fit", solver.fit_usage, outside)
+    same_usage("fit", solver.fit_usage, outside)
     assert counted <= outside.calls, f"{counted} texts passed the models' seam in fit, {outside.calls} were recorded."
     with metering() as meter, seam() as passed:
         found = solver.predict(bench.inputs)
-    _same_usage("predict", sum((p.usage for p in found), Usage()), meter.usage)
+    same_usage("predict", sum((p.usage for p in found), Usage()), meter.usage)
     assert sum(passed) <= meter.usage.calls, f"{sum(passed)} texts passed the models' seam in predict, {meter.usage.calls} were recorded."
     assert not bench.approach.models() or meter.usage.calls or outside.calls, "it names a model, yet no call was recorded."
     promised, made = bench.approach.calls(len(bench.train), len(bench.inputs), bench.spec), outside.calls + meter.usage.calls
     assert made <= promised, f"{made} calls were made, and calls() promised at most {promised}."
 
 
-def check_save(bench: Bench) -> None:
-    """Save, load in a new process: equal answers. The folder may be moved, and holds nothing that runs code."""
-    folder = bench.solver.save(bench.folder / "saved").rename(bench.folder / "moved")
-    risky = [str(path.relative_to(folder)) for path in folder.rglob("*") if path.suffix.lower() in RISKY]
+def check_load(bench: Bench) -> None:
+    """Saved and loaded in this process: equal answers. The folder may be moved, and holds nothing that runs code."""
+    risky = [str(path.relative_to(bench.saved)) for path in bench.saved.rglob("*") if path.suffix.lower() in RISKY]
     assert not risky, f"the saved solver holds {', '.join(risky)}; save JSON and safetensors only."
+    back = Solver.load(bench.saved, bench.models)
+    same_answers("loaded", back.predict(bench.inputs), bench.answers)
+    assert back.trainable_parameters == bench.solver.trainable_parameters, "trainable_parameters changed on the way through the disk."
+    assert back.fit_usage == bench.solver.fit_usage, "fit_usage changed on the way through the disk."
+
+
+def check_save(bench: Bench) -> None:
+    """Loaded in a new process, which knows nothing of the fit: equal answers."""
     (bench.folder / "inputs.json").write_text(json.dumps(plain(bench.inputs)), encoding="utf-8")
-    command = [sys.executable, "-c", LOADER, str(folder), str(bench.folder / "inputs.json")]
+    command = [sys.executable, "-c", LOADER, str(bench.saved), str(bench.folder / "inputs.json")]
     ran = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=300, check=False)
     assert ran.returncode == 0, f"loading in a new process failed: {ran.stderr.strip()[-600:]}"
-    document = json.loads(ran.stdout.splitlines()[-1])
-    _alike("loaded in a new process", [Prediction.from_json(p) for p in document["predictions"]], bench.answers)
-    assert document["trainable_parameters"] == bench.solver.trainable_parameters, "trainable_parameters changed on the way through the disk."
-    assert document["fit_usage"] == plain(bench.solver.fit_usage), "fit_usage changed on the way through the disk."
+    found = json.loads(ran.stdout.splitlines()[-1])
+    same_answers("loaded in a new process", [Prediction.from_json(p) for p in found], bench.answers)
 
 
-def check_beats_majority(bench: Bench) -> None:
-    """On separable rows it is right more often than the most frequent label."""
-    task = larger_toy_task()
+def check_beats_majority(bench: Bench) -> str | None:
+    """On separable rows it is better than the trivial baseline, by the kind's first metric."""
+    form, kind = bench.spec.reader.answer, bench.spec.kind
+    if form != "label" and kind not in TOYS:
+        return f"skipped: there is no larger toy task of the kind {kind}"
+    task = larger_toy_task() if form == "label" else toy_form_task(kind, train=64, test=40)
+    judge, certify = metric(task.spec.metric), task[Role.CERTIFY]
     context = FitContext(seed=SEED, workdir=bench.folder, models=bench.models)
-    right = {}
+    quality = {}
     for approach in (bench.approach, Majority()):
-        found = approach.fit(task.spec, task[Role.TRAIN], context=context).predict([row.inputs for row in task[Role.CERTIFY]])
-        right[approach.name] = sum(p.value == row.target for p, row in zip(found, task[Role.CERTIFY], strict=True))
-    assert right[bench.approach.name] > right["majority"], f"it is right on {right[bench.approach.name]} of 40 rows, the majority label on {right['majority']}."
+        found = approach.fit(task.spec, task[Role.TRAIN], context=context).predict([row.inputs for row in certify])
+        quality[approach.name] = judge.of([row.target for row in certify], [p.value for p in found])
+    own, trivial = quality[bench.approach.name], quality["majority"]
+    assert own > trivial, f"its {judge.title} on 40 rows is {own:.3f}, that of the trivial baseline {trivial:.3f}."
+    return None
 
 
-CHECKS: dict[str, Callable[[Bench], None]] = {
+CHECKS: dict[str, Callable[[Bench], str | None]] = {
     name.removeprefix("check_"): value for name, value in list(globals().items()) if name.startswith("check_") and name != "check_approach"
 }
-"""Name → check, in the order in which they run."""
+"""Name → check, in the order in which they run. A check that does not apply returns "skipped: " and the reason."""
 
 LOADER = """
 import json, sys
 from pathlib import Path
 from fieldguide.approaches.approach import Solver
-from fieldguide.records import plain
 solver = Solver.load(sys.argv[1])
 found = solver.predict(json.loads(Path(sys.argv[2]).read_text(encoding="utf-8")))
-print(json.dumps({"predictions": plain(found), "trainable_parameters": solver.trainable_parameters, "fit_usage": plain(solver.fit_usage)}))
+print(json.dumps([p.to_json() for p in found]))
 """
 
 
-def _refuses(what: str, act: Callable[[], object], error: type[Exception], names: str) -> None:
-    try:
-        act()
-    except error as refused:
-        if names not in str(refused):
-            raise AssertionError(f"the refusal of {what} does not name {names!r}.") from refused
-    else:
-        raise AssertionError(f"{what} did not raise {error.__name__}.")
-
-
-def _in_label_space(spec: TaskSpec, found: Sequence[Prediction]) -> None:
-    for p in found:
-        assert not p.parsed or p.value in spec.labels, f"the answer {p.value!r} is neither a label nor Unparsed."
-        if p.probabilities is None:
-            continue
-        assert tuple(p.probabilities) == spec.labels, "probabilities are not over the label space, in its order."
-        values = list(p.probabilities.values())
-        assert all(type(v) is float and math.isfinite(v) and v >= 0 for v in values), f"probabilities are not plain floats of at least 0: {values}."
-        assert abs(sum(values) - 1) < 1e-6, f"probabilities sum to {sum(values)}."
-        assert not p.parsed or p.probabilities[p.value] >= max(values) - 1e-6, f"the answer {p.value!r} is not the most probable label."
-
-
-def _alike(what: str, found: Sequence[Prediction], expected: Sequence[Prediction]) -> None:
-    """Equal answers, probabilities within `TOLERANCE`; where the two best labels tie within it, either will do."""
-    assert len(found) == len(expected), f"{what}: {len(found)} answers instead of {len(expected)}."
-    for i, (a, b) in enumerate(zip(found, expected, strict=True)):
-        assert (a.probabilities is None) == (b.probabilities is None), f"{what}: answer {i + 1} has probabilities only once."
-        if a.probabilities is None or b.probabilities is None:
-            assert a.value == b.value, f"{what}: answer {i + 1} is {a.value!r} instead of {b.value!r}."
-            continue
-        gap = max(abs(a.probabilities[label] - b.probabilities[label]) for label in b.probabilities)
-        assert gap <= TOLERANCE, f"{what}: a probability of answer {i + 1} differs by {gap:.2g}."
-        tie = a.value in b.probabilities and max(b.probabilities.values()) - b.probabilities[a.value] <= 2 * TOLERANCE
-        assert a.value == b.value or tie, f"{what}: answer {i + 1} is {a.value!r} instead of {b.value!r}."
-
-
-def _same_usage(what: str, found: Usage, expected: Usage) -> None:
-    for name, value in plain(found).items():
-        other = getattr(expected, name)
-        assert math.isclose(value, other, rel_tol=1e-9, abs_tol=1e-12), f"{what} records {name} {value}, a meter around it {other}."
-
-
-__all__ = ["CHECKS", "check_approach"]
+__all__ = ["CHECKS", "check_approach", "toy_tasks"]

@@ -18,10 +18,10 @@ from fieldguide.records import Unparsed, fingerprint
 from fieldguide.stats.intervals import quantile
 from fieldguide.stats.paired import adjusted_moments
 from fieldguide.study.trial import TrialRecord
-from fieldguide.tasks.metrics import correct, metric
 from fieldguide.verdict.cells import Entry, gather
 from fieldguide.verdict.evidence import Evidence
 from fieldguide.verdict.feasible import Running, running
+from fieldguide.verdict.forms import row_scores
 from fieldguide.verdict.promises import Risk
 
 LEAD = 0.01
@@ -82,6 +82,7 @@ class Bench:
         self.known = {**evidence.select_targets, **evidence.calibrate_targets}
         self.entries = [entry for entry in gather(evidence) if entry.cells and not entry.trivial and entry.first.family != "cascade"]
         self.costs = {entry.key: running(entry.cell, machine_price_usd_per_hour) for entry in self.entries}
+        self.scored = row_scores(evidence.task["kind"], evidence.metric)
         self.scores = cache(self._scores)
         self.rows = self._rows()
         self.levels = self._levels()
@@ -184,11 +185,11 @@ class Bench:
         return enough and float((seen.large - seen.small).mean()) > LEAD
 
     def _scores(self, trial: str) -> dict[str, float]:
-        """Row id → row score of one trial, on all rows that it answered; being right, where the metric is no mean over rows."""
-        per_row = metric(self.evidence.metric).per_row or correct
+        """Row id → row score of one trial, on all rows that it answered; by another metric of the kind, where its own is no mean over rows."""
+        assert self.scored is not None, "there are no pairs where single rows score nothing"
         targets = {**self.known, **self.evidence.targets}
         given = {row: value for row, value in self.evidence.answers[trial].items() if row in targets}
-        return dict(zip(given, per_row([targets[row] for row in given], list(given.values())).tolist(), strict=True))
+        return dict(zip(given, self.scored([targets[row] for row in given], list(given.values())).tolist(), strict=True))
 
     def _rows(self) -> dict[str, dict[str, float]]:
         """Approach key → row id → row score, mean over seeds, on select and calibrate rows that all its trials answered."""

@@ -19,9 +19,10 @@ from fieldguide.records import Usage, fingerprint
 from fieldguide.stats.paired import simultaneous_level
 from fieldguide.study.trial import TrialRecord
 from fieldguide.verdict.candidates import Bench, Candidate, Pair
-from fieldguide.verdict.cells import Entry
+from fieldguide.verdict.cells import Entry, gather
 from fieldguide.verdict.evidence import Evidence
 from fieldguide.verdict.feasible import Running, objections
+from fieldguide.verdict.forms import SURE, form_of
 from fieldguide.verdict.measure import LEVEL, Ruler
 from fieldguide.verdict.promises import Risk, certificate
 from fieldguide.verdict.verdict import Cascade, Constraints
@@ -38,8 +39,11 @@ def with_cascades(
     and that it is within `tolerance` of the best approach, or else the one expected to be best; the other, where the first falls short
     of that one, is that one. Each takes part in the comparison and so widens the bounds of all the others a little: none is tried that
     could hardly earn its place. `limits` leave out what would break them. `routed` gives, for trials whose answers have no probability,
-    a router's: trial key → row id → probability that the row can be kept.
+    a router's: trial key → row id → probability that the row can be kept. Answers of other forms than a label or a choice are never
+    put together without it, since nothing says how sure a solver is of them as a whole; that is then said.
     """
+    if form_of(evidence.task) not in SURE and not routed:
+        return evidence, _untried(evidence)
     risk, bench = risk or Risk("worse", tolerance), Bench(evidence, machine_price_usd_per_hour, routed or {})
     pairs = list(bench.pairs())
     if not pairs:
@@ -175,6 +179,14 @@ def _none(pair: Pair, tolerance: float) -> Cascade:
     )
     risk = "No threshold was worth certifying."
     return Cascade("", (pair.small.key, pair.large.key), (), 1.0, False, risk, False, reason)
+
+
+def _untried(evidence: Evidence) -> tuple[Cascade, ...]:
+    """What is said where answers are of a form that no threshold can be held against, and there are approaches to put together."""
+    if sum(bool(entry.cells) and not entry.trivial for entry in gather(evidence)) < 2:
+        return ()
+    reason = "No cascade was put together, since an answer of this kind carries no one probability that would say which rows to hand on."
+    return (Cascade("", (), (), 1.0, False, "Nothing was certified.", False, reason),)
 
 
 def _unbeaten(

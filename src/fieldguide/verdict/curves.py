@@ -12,6 +12,7 @@ import numpy as np
 from fieldguide.stats.crossings import SURE, Switch, sure_from, switches
 from fieldguide.stats.curves import LEAST, Points, Reading, draw_variance, fit, read, through, with_draws
 from fieldguide.stats.variance import split
+from fieldguide.tasks.metrics import metric
 from fieldguide.verdict.cells import Cell, Entry
 from fieldguide.verdict.findings import Findings
 from fieldguide.verdict.measure import LEVEL
@@ -63,7 +64,7 @@ def _forecast(found: Findings, entry: Entry) -> Forecast:
         lawful = places >= reading.points.n[0]
         drawn = np.hstack([drawn[:, ~lawful[:17]], fitted.at(places[lawful])])
     low, high = np.quantile(drawn[1:], [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
-    line = np.column_stack([places, np.clip([drawn[0], low, high], 0, 1).T])
+    line = np.column_stack([places, np.clip([drawn[0], low, high], metric(found.metric).least, 1).T])
     four_times = None
     if not against and last >= available:
         value, below, above = line[-1, 1:].tolist()

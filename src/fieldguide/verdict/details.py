@@ -13,6 +13,7 @@ from fieldguide.tasks.metrics import correct
 from fieldguide.verdict.cells import Entry
 from fieldguide.verdict.curves import forecasts
 from fieldguide.verdict.findings import Findings
+from fieldguide.verdict.forms import SURE, form_of
 from fieldguide.verdict.reliability import reliability
 from fieldguide.verdict.spread import variance_split
 from fieldguide.verdict.verdict import Reliability, Standing
@@ -44,7 +45,9 @@ def _front(found: Findings, standings: Sequence[Standing]) -> set[str]:
 
 
 def reliable(found: Findings, entry: Entry) -> Reliability | None:
-    """Whether the probabilities of an approach's first seed, where it stands, mean what they say; None where it gives none."""
+    """Whether the probabilities of an approach's first seed, where it stands, mean what they say; None where it gives none that sum to 1."""
+    if form_of(found.evidence.task) not in SURE:
+        return None
     key = entry.cell.records[0].key
     evidence, given = found.evidence, found.evidence.confidences.get(entry.cell.records[0].key, {})
     certify, calibrate = (_paired(given, evidence.answers[key], targets) for targets in (evidence.targets, evidence.calibrate_targets))

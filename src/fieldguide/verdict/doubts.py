@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fieldguide.stats.paired import difference
 from fieldguide.stats.power import smallest_difference
 from fieldguide.study.allocate import ERROR
 from fieldguide.verdict.cells import Entry
 from fieldguide.verdict.findings import Findings
+from fieldguide.verdict.forms import SURE, form_of, spec_of
 from fieldguide.verdict.words import called, count, listed, points, share, trivially
 
 FEW_ROWS = 300
@@ -79,11 +82,7 @@ def _about_given_up(found: Findings) -> list[str]:
 def _about_rows(found: Findings) -> list[str]:
     said, certify, evidence = [], len(found.evidence.targets), found.evidence
     if certify < FEW_ROWS:
-        seen = smallest_difference(certify, USUAL_DISCORDANCE)
-        said.append(
-            f"Only {count(certify, 'certify row')} stand behind the figures: two approaches that disagree on {share(USUAL_DISCORDANCE)} of rows "
-            + (f"must be about {points(seen)} apart to be told apart." if seen else "cannot be told apart, whatever lies between them.")
-        )
+        said.append(f"Only {count(certify, 'certify row')} stand behind the figures{_told_apart(found, certify)}.")
     short = [entry for entry in found.measured.values() if len(entry.cell.rows) < certify]
     prompted = [entry for entry in short if entry.first.family == "prompting"]
     if prompted:
@@ -97,6 +96,15 @@ def _about_rows(found: Findings) -> list[str]:
     if not evidence.select_targets and found.recommended:
         said.append("No rows were set aside to choose among seeds, so the solver handed over is the one of the lowest seed.")
     return said
+
+
+def _told_apart(found: Findings, rows: int) -> str:
+    """What so few rows can show, as the end of a sentence; of answers that are not simply right or wrong no figure can be given."""
+    if form_of(found.evidence.task) not in SURE:
+        return ", so that approaches must lie far apart to be told apart"
+    seen = smallest_difference(rows, USUAL_DISCORDANCE)
+    end = f"must be about {points(seen)} apart to be told apart" if seen else "cannot be told apart, whatever lies between them"
+    return f": two approaches that disagree on {share(USUAL_DISCORDANCE)} of rows {end}"
 
 
 def _about_labels(found: Findings, winner: Entry) -> list[str]:
@@ -114,8 +122,7 @@ def _about_curve(found: Findings, winner: Entry) -> list[str]:
     gain, rows = found.ruler.difference(found.metric, last, before)
     if not rows.size:
         return []
-    d = found.ruler.row_scores(found.metric, last, rows) - found.ruler.row_scores(found.metric, before, rows)
-    if gain < RISING or difference(d)[1] <= 0:
+    if gain < RISING or difference(found.ruler.differences(found.metric, last, before, rows))[1] <= 0:
         return []
     return [
         f"The recommended approach is still improving: from {before.n_labels:,} to {last.n_labels:,} labels it gained {points(gain)}, "
@@ -152,13 +159,18 @@ def _about_answers(found: Findings) -> list[str]:
 
 
 def _about_unseen(found: Findings) -> list[str]:
-    labels = {str(label) for label in found.evidence.task.get("labels", ())}
-    unseen = [target for target in found.evidence.targets.values() if labels and str(target) not in labels]
+    spec = spec_of(found.evidence.task)
+    unseen = [target for target in found.evidence.targets.values() if spec.reader.outside(spec, target)]
     if not unseen:
         return []
     rows, hold = count(len(unseen), "certify row").capitalize(), "holds" if len(unseen) == 1 else "hold"
-    shown = ", ".join(sorted(set(map(str, unseen)))[:3])
-    return [f"{rows} {hold} a label that no training row has ({shown}), which every approach gets wrong."]
+    shown = ", ".join(sorted({label for target in unseen for label in _texts(target)} - set(spec.labels))[:3])
+    return [f"{rows} {hold} a label that no training row has{f' ({shown})' if shown else ''}, which every approach gets wrong."]
+
+
+def _texts(target: Any) -> list[str]:
+    """Every text in a target, however deep it lies."""
+    return [target] if isinstance(target, str) else [text for part in target for text in _texts(part)] if isinstance(target, (list, tuple)) else []
 
 
 def _about_choice(found: Findings) -> list[str]:

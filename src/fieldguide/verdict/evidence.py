@@ -14,6 +14,7 @@ from fieldguide.study.run import answers_of
 from fieldguide.study.settings import Settings
 from fieldguide.study.trial import TrialRecord
 from fieldguide.tasks.task import Role, Task
+from fieldguide.verdict.forms import SURE
 
 
 @dataclass(frozen=True)
@@ -42,9 +43,10 @@ class Evidence:
     calibrate_targets: Mapping[str, Any] = field(default_factory=dict)
     """Calibrate rows: id → target."""
     confidences: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    """Trial key → row id → the probability that it gave its own answer; rows without one are absent."""
-    inputs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """Certify rows: id → input texts, for showing where approaches differ."""
+    """Trial key → row id → the probability that it gave its own answer; rows without one are absent, and so is all where probabilities do
+    not sum to 1."""
+    inputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Certify rows: id → inputs, for showing where approaches differ."""
     events: tuple[Event, ...] = ()
     """The allocation log, in order."""
 
@@ -54,6 +56,7 @@ def collect(
 ) -> Evidence:
     """The evidence of a study that has run: its records, the answers in its journal, and its log."""
     predictions = answers_of(journal, records)
+    sure = predictions if task.spec.reader.answer in SURE else {}
     return Evidence(
         task={**task.spec.to_json(), "fingerprint": task.fingerprint, "source": task.source},
         metric=task.spec.metric,
@@ -67,7 +70,7 @@ def collect(
         notes=task.notes,
         provenance=provenance,
         calibrate_targets={row.id: row.target for row in task[Role.CALIBRATE]},
-        confidences={key: {row: c for row, p in found.items() if (c := confidence(p)) == c} for key, found in predictions.items()},
+        confidences={key: {row: c for row, p in found.items() if (c := confidence(p)) == c} for key, found in sure.items()},
         inputs={row.id: row.inputs for row in task[Role.CERTIFY]},
         events=tuple(events),
     )

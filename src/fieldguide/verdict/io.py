@@ -13,7 +13,7 @@ from typing import Any
 
 from fieldguide.errors import RunError
 from fieldguide.records import plain
-from fieldguide.verdict.verdict import SCHEMA, Verdict
+from fieldguide.verdict.verdict import READABLE, SCHEMA, Verdict
 
 
 def write(verdict: Verdict, path: str | Path) -> Path:
@@ -34,7 +34,7 @@ def read(path: str | Path) -> Verdict:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as damage:
         raise RunError(f"The verdict {path} is damaged ({damage}); run the study again to write a new one.") from damage
-    if not isinstance(data, dict) or data.get("schema") != SCHEMA:
+    if not isinstance(data, dict) or data.get("schema") not in READABLE:
         found = data.get("schema") if isinstance(data, dict) else None
         raise RunError(f"The verdict {path} has schema {found}; this version reads schema {SCHEMA}: run the study again to write a new one.")
     try:

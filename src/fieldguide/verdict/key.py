@@ -46,7 +46,7 @@ def _human(facts: KeyFacts) -> Answer:
 
 def _emergent(facts: KeyFacts) -> Answer:
     if facts.several_numbers is None:
-        return Answer(UNKNOWN, "Whether a label takes reasoning does not show in the rows; only numbers that must be worked out would.")
+        return Answer(UNKNOWN, "Whether an answer takes reasoning does not show in the rows; only numbers that must be worked out would.")
     said = f"The answer is a number other than the several in the input in {_of_rows(facts.several_numbers)}"
     if facts.several_numbers >= MOST:
         return Answer(YES, f"{said}, as in arithmetic.", "most answers are numbers that must be worked out from several others")
@@ -119,14 +119,14 @@ def _not_knowledge(facts: KeyFacts) -> Answer:
             return Answer(UNKNOWN, f"{said}: surface text is not shown to suffice, nor which knowledge is missing.")
     if facts.pair:
         return Answer(YES, "Both texts that are compared are given, so little else need be known.", "both texts that are compared are given")
-    why = "there are too few labels to try it" if facts.labels else "that can be tried on labels only"
+    why = "there are too few labels to try it" if facts.answer == "label" else "that can be tried on single labels only"
     return Answer(UNKNOWN, f"Whether surface text suffices was not measured, since {why}.")
 
 
 def _in_context(facts: KeyFacts) -> Answer:
     if facts.found is None:
-        return Answer(UNKNOWN, "A label need not stand in the input, so this does not show in the rows.")
-    said = f"the answer stands in the input word for word in {_of_rows(facts.found)}"
+        return Answer(UNKNOWN, "Such an answer need not stand in the input, so this does not show in the rows.")
+    said = f"the answer stands in the input word for word in {_of_rows(facts.found)}{' with one' if facts.answer == 'span' else ''}"
     return Answer(YES, f"{said.capitalize()}.", said) if facts.found >= MOST else Answer(NO, f"{said.capitalize()}.")
 
 

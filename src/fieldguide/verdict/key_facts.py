@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from statistics import median
@@ -46,8 +46,6 @@ SURFACE_ROWS = 40
 """Labelled rows below which that is not tried."""
 SEVERAL_NUMBERS = 2
 MOST = 0.5
-QUANTITIES = 10
-"""Numeric targets with more distinct values than this are quantities, not codes of classes, as in `tasks.targets`."""
 LONG_ANSWER = 5
 """Words; more is not a short answer (Lee et al. 2019, arXiv:1906.00300, section 6, keep at most five tokens), so text is to be composed."""
 SHARED = 20
@@ -57,15 +55,20 @@ SAMPLE, CLIP = 2_000, 1_000
 
 CLOSED = {
     "label": "one of a closed set of labels",
+    "choice": "one of the choices that its row gives",
     "labels": "several of a closed set of labels",
     "number": "a number",
     "span": "a part of the input",
     "tags": "a tag for each word",
+    "parse": "a head and a relation for each word",
     "ranking": "an order of candidates",
 }
 """Forms of answer (`Kind.answer`) that leave nothing to compose, in words."""
-OPEN = ("number", "text")
+OPEN = ("text",)
 """Forms that `read` gives a task whose answers no registered kind can measure yet."""
+LABELLED = ("label", "labels")
+COUNTED = (*LABELLED, "choice", "tags", "parse", "ranking")
+"""Forms whose answers are not looked for in the input."""
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 
 
@@ -78,7 +81,7 @@ class KeyFacts:
     rows: int
     """Labelled training rows."""
     labels: int = 0
-    """Distinct labels; 0 where answers are open."""
+    """Distinct labels; 0 where answers are no labels."""
     per_label: float = 0.0
     """Training rows of the median label."""
     pair: bool = False
@@ -86,7 +89,7 @@ class KeyFacts:
     several_numbers: float | None = None
     """Share of training rows with several numbers in the input and, for an answer, a number that is none of them."""
     found: float | None = None
-    """Share of training rows whose answer stands in the input, where answers are open."""
+    """Share of training rows whose answer stands in the input, of those that have one, where answers are open."""
     words: float | None = None
     """Median words of an open answer."""
     new: str = ""
@@ -101,9 +104,9 @@ class KeyFacts:
 
 
 def read(data: Any, *, target: str | None = None, inputs: str | Sequence[str] | None = None, kind: str | None = None) -> Task:
-    """The task in `data`, as `read_task` gives it, or an open one where its targets are quantities or free text and no kind was named.
+    """The task in `data`, as `read_task` gives it, or an open one where its targets are free text and no kind was named.
 
-    An open task has "number" or "text" for a kind, which no approach serves. Its training file's rows are *train*; rows of other files are
+    An open task has "text" for a kind, which no approach serves. Its training file's rows are *train*; rows of other files are
     *certify*, without their targets. Raises `DataError` where the rows make no task at all.
     """
     try:
@@ -115,28 +118,25 @@ def read(data: Any, *, target: str | None = None, inputs: str | Sequence[str] | 
         reading = infer(loaded.tables, target=target, inputs=inputs)
         table = loaded.tables["train"]
         targets = table.columns[reading.target]
-        form = _open_form([cell for cell in targets if not blank(cell)])
-        if not form:
+        if not _free_text([cell for cell in targets if not blank(cell)]):
             raise
     train = tuple(replace(row, target=cell) for row, cell in zip(_asked(table, reading.inputs), targets, strict=True) if not blank(cell))
     later = loaded.tables.get("test") or loaded.tables.get("val")
-    said = f"The targets are {'quantities' if form == 'number' else 'free text'}, which no study can measure yet; the key is walked all the same."
+    said = "The targets are free text, which no study can measure yet; the key is walked all the same."
     notes = [*loaded.notes, *(note for note in reading.notes if not note.startswith("The kind of task")), said]
     rows = {Role.TRAIN: train, Role.CERTIFY: tuple(_asked(later, reading.inputs)) if later else ()}
-    return Task(TaskSpec(loaded.name, form, reading.inputs, reading.target, metric=""), rows, tuple(notes), loaded.source)
+    return Task(TaskSpec(loaded.name, OPEN[0], reading.inputs, reading.target, metric=""), rows, tuple(notes), loaded.source)
 
 
 def _asked(table: Table, columns: Sequence[str]) -> list[Row]:
     return [Row(table.id(i), {c: text_of(table.columns[c][i], table, i, c) for c in columns}) for i in range(len(table))]
 
 
-def _open_form(targets: Sequence[Any]) -> str:
-    """"number" for quantities, "text" for free text or several answers a row, "" for what could be labels."""
+def _free_text(targets: Sequence[Any]) -> bool:
+    """Whether targets are text, or several texts a row, rather than what could be labels."""
     distinct = len({str(cell) for cell in targets})
-    if distinct > QUANTITIES and sum(_numeric(cell) for cell in targets) >= 0.95 * len(targets):
-        return "number"
     several = any(isinstance(cell, (list, tuple)) for cell in targets)
-    return "text" if several or distinct > max(MOST * len(targets), 2) or distinct > MAX_LABELS else ""
+    return several or distinct > max(MOST * len(targets), 2) or distinct > MAX_LABELS
 
 
 def _numeric(cell: Any) -> bool:
@@ -154,10 +154,11 @@ def facts_of(task: Task, unlabelled: Sequence[Inputs] | None = None) -> KeyFacts
     """
     train = task[Role.TRAIN]
     facts = KeyFacts(task.spec.kind if task.spec.kind in OPEN else task.spec.reader.answer, len(train))
-    if facts.answer == "label":
-        counts = Counter(row.target for row in train)
-        facts = replace(facts, labels=len(counts), per_label=float(median(counts.values() or [0])), pair=task.spec.reader.arity == 2)
-    elif facts.answer not in ("labels", "tags", "ranking"):
+    if facts.answer in LABELLED:
+        counts = Counter(label for row in train for label in ([row.target] if facts.answer == "label" else row.target))
+        pair = facts.answer == "label" and task.spec.reader.arity == 2
+        facts = replace(facts, labels=len(counts), per_label=float(median(counts.values() or [0])), pair=pair)
+    elif facts.answer not in COUNTED:
         facts = replace(facts, **_of_answers(task.spec, train))
     new, said = _new_rows(task, unlabelled)
     facts = replace(facts, new=said, new_rows=len(new))
@@ -166,17 +167,33 @@ def facts_of(task: Task, unlabelled: Sequence[Inputs] | None = None) -> KeyFacts
 
 def _of_answers(spec: TaskSpec, train: Sequence[Row]) -> dict[str, Any]:
     """What open answers show: whether they stand in the input, how long they are, whether they are worked out of several numbers."""
-    found = worked = 0
+    found = worked = held = 0
     lengths: list[int] = []
     for row in train:
-        text = "\n".join(row.inputs[column] for column in spec.inputs)
-        answers = [str(part) for part in row.target] if isinstance(row.target, (list, tuple)) else [str(row.target)]
+        text, answers = "\n".join(_texts(spec, row.inputs)), _written(row.target)
         plain, numbers = f" {normalise(text)} ", {n.replace(",", "") for n in _NUMBER.findall(text)}
         found += any(re.search(rf"(?<!\w){re.escape(normalise(a))}(?!\w)", plain) is not None for a in answers if a.strip())
-        worked += all(_numeric(a) and a.strip().replace(",", "") not in numbers for a in answers) and len(_NUMBER.findall(text)) >= SEVERAL_NUMBERS
+        new = bool(answers) and all(_numeric(a) and a.strip().replace(",", "") not in numbers for a in answers)
+        worked += new and len(_NUMBER.findall(text)) >= SEVERAL_NUMBERS
         lengths.append(min((len(a.split()) for a in answers), default=0))
+        held += any(a.strip() for a in answers)
     n = max(len(train), 1)
-    return {"found": found / n, "words": median(lengths or [0]), "several_numbers": worked / n}
+    return {"found": found / max(held, 1), "words": median(lengths or [0]), "several_numbers": worked / n}
+
+
+def _written(target: Any) -> list[str]:
+    """A target as the answers that it accepts, in words: of spans their texts, of a whole number no decimals."""
+    if isinstance(target, (list, tuple)):
+        return [text for part in target for text in _written(part)]
+    if isinstance(target, Mapping):
+        return [str(target.get("text", ""))]
+    return [str(int(target)) if isinstance(target, float) and target.is_integer() else str(target)]
+
+
+def _texts(spec: TaskSpec, inputs: Inputs) -> list[str]:
+    """Every text of a row: those of a list each on their own."""
+    cells = [inputs[column] for column in spec.inputs]
+    return [text for cell in cells for text in ([cell] if isinstance(cell, str) else cell)]
 
 
 def _new_rows(task: Task, unlabelled: Sequence[Inputs] | None) -> tuple[list[Inputs], str]:
@@ -199,11 +216,11 @@ def _of_texts(spec: TaskSpec, facts: KeyFacts, train: Sequence[Row], new: Sequen
         return facts
     asked = [*(row.inputs for row in train), *new]
     features = _features([_segments(spec, inputs) for inputs in asked])
-    groups, old = _families([[inputs[column][:CLIP] for column in spec.inputs] for inputs in asked]), len(train)
+    groups, old = _families([[text[:CLIP] for text in _texts(spec, inputs)] for inputs in asked]), len(train)
     if min(old, len(new)) >= SHIFT_ROWS:
         with suppress(ValueError):  # near-duplicates leave too few groups
             facts = replace(facts, shift=two_sample_auc(features, np.arange(len(asked)) >= old, groups))
-    if facts.labels > 1 and old >= SURFACE_ROWS:
+    if facts.answer == "label" and facts.labels > 1 and old >= SURFACE_ROWS:
         with suppress(ValueError):
             surface, mix = answer_shift(features, np.array([str(row.target) for row in train]), groups[:old])
             facts = replace(facts, surface=surface, mix=mix if facts.shift else None)
@@ -211,7 +228,7 @@ def _of_texts(spec: TaskSpec, facts: KeyFacts, train: Sequence[Row], new: Sequen
 
 
 def _segments(spec: TaskSpec, inputs: Inputs) -> tuple[str, ...]:
-    whole = ("\n".join(inputs[column] for column in spec.inputs),) if spec.kind in OPEN else spec.reader.segments(spec, inputs)
+    whole = ("\n".join(_texts(spec, inputs)),) if spec.kind in OPEN else spec.reader.segments(spec, inputs)
     return tuple(text[:CLIP] for text in whole)
 
 
@@ -223,7 +240,7 @@ def _families(texts: Sequence[Sequence[str]]) -> np.ndarray:
     near = near_duplicate_groups(["\n".join(text) for text in texts])
     names: dict[Any, int] = {}
     links = [(row, names.setdefault(int(group), len(names))) for row, group in enumerate(near)]
-    if len(texts[0]) > 1:
+    if any(len(text) > 1 for text in texts):
         links += [(row, names.setdefault(part, len(names))) for row, text in enumerate(texts) for part in text if len(part) >= SHARED]
     rows, joints = np.array(links).T
     graph = coo_matrix((np.ones(len(rows)), (rows, len(texts) + joints)), shape=(len(texts) + len(names),) * 2)

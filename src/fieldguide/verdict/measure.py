@@ -79,10 +79,12 @@ class Ruler:
         """The metric with its interval: over rows, and from three seeds up over a new draw of seeds; fewer are taken as run."""
         value, columns = self.value(name, cell), self.columns(name, cell)
         n, seeds = columns.shape
-        mean = metric(name).per_row is not None
+        if not metric(name).decides:  # an error has no highest value to be held under
+            low, high = intervals.percentile(self.replicates(name, cell, cell.rows).mean(axis=1), LEVEL)
+            return Estimate(value, min(low, value), max(high, value), f"bootstrap over rows, {_as_run(seeds)}", n, LEVEL)
+        mean, least = metric(name).per_row is not None, metric(name).least
         effective = intervals.effective_rows(np.array([str(t) for t in self._targets(cell.rows)])) if name == "macro_f1" else None
         spoken_for = columns if seeds >= FEWEST_SEEDS else columns.mean(axis=1, keepdims=True)
-        least = metric(name).least
         bounds = intervals.over_rows_and_seeds((spoken_for - least) / (1 - least), LEVEL, effective=effective)
         low, high = (least + (1 - least) * bound for bound in bounds)
         return Estimate(value, min(low, value), max(high, value), _method(mean, seeds), n, LEVEL)
@@ -140,6 +142,9 @@ def _whole(name: str) -> Any:
 def _method(mean: bool, seeds: int) -> str:
     """How an interval was made, and of what it is one."""
     if seeds < FEWEST_SEEDS:
-        which = "the seed" if seeds == 1 else "the two seeds"
-        return f"{('Wilson' if seeds == 1 else 'score interval') if mean else 'jackknife'} over rows, {which} as run"
+        return f"{('Wilson' if seeds == 1 else 'score interval') if mean else 'jackknife'} over rows, {_as_run(seeds)}"
     return f"{'score interval' if mean else 'jackknife'} over rows and new seeds"
+
+
+def _as_run(seeds: int) -> str:
+    return {1: "the seed as run", 2: "the two seeds as run"}.get(seeds, "the seeds as run")

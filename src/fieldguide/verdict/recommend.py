@@ -15,6 +15,7 @@ from fieldguide.verdict.differences import differences
 from fieldguide.verdict.doubts import doubts
 from fieldguide.verdict.evidence import Evidence
 from fieldguide.verdict.findings import Findings, find
+from fieldguide.verdict.forms import UNREAD, form_of
 from fieldguide.verdict.key import with_verdict
 from fieldguide.verdict.measure import Ruler
 from fieldguide.verdict.sentence import sentence
@@ -55,7 +56,7 @@ def reach(
         seconds=sum(record.fit_s + record.predict_s + sum(record.latencies_s) for record in measured),
         budget=evidence.budget,
         provenance=plain(evidence.provenance),
-        confusions=_confusions(found.ruler, winner.cell, record_index) if winner else (),
+        confusions=_confusions(found.ruler, winner.cell, record_index) if winner and form_of(evidence.task) == "label" else (),
         handed_over=_solver(found, winner.cell, record_index) if winner else {},
         crossings=crossed,
         cascades=concluded(tried, found.recommended, found.ruler, found.metric, found.measured, found.running, [k for k in found.objections if found.objections[k]]),
@@ -104,8 +105,9 @@ def _solver(found: Findings, cell: Cell, i: int) -> dict[str, Any]:
 
 
 def _confusions(ruler: Ruler, cell: Cell, i: int) -> tuple[dict[str, Any], ...]:
+    """The most frequent mistakes of one trial, of answers that are labels."""
     pairs = zip((ruler.targets[row] for row in cell.rows), cell.answers[i], strict=True)
-    wrong = Counter((str(t), "(no readable answer)" if isinstance(v, Unparsed) else str(v)) for t, v in pairs if t != v)
+    wrong = Counter((str(t), UNREAD if isinstance(v, Unparsed) else str(v)) for t, v in pairs if t != v)
     ranked = sorted(wrong.items(), key=lambda item: (-item[1], item[0]))[:MOST_CONFUSIONS]
     return tuple({"target": target, "given": given, "count": n} for (target, given), n in ranked)
 

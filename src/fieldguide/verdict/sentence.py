@@ -9,7 +9,7 @@ from fieldguide.verdict.cells import Entry
 from fieldguide.verdict.curves import between, crossings, shared, trains
 from fieldguide.verdict.findings import Findings
 from fieldguide.verdict.verdict import Crossing
-from fieldguide.verdict.words import called, cost_against, count, labels_used, points, roughly, route, trivially
+from fieldguide.verdict.words import an, called, cost_against, count, labels_used, points, roughly, route, trivially
 
 
 def sentence(found: Findings, known: Sequence[Crossing] | None = None) -> str:
@@ -44,7 +44,7 @@ def _advice(found: Findings) -> str:
 def _quality(found: Findings, entry: Entry) -> str:
     q = found.ruler.estimate(found.metric, entry.cell)
     figures = f"{q.value:.2f} ({q.low:.2f}–{q.high:.2f})"
-    return f"answers {figures} of the questions right" if found.metric == "accuracy" else f"reaches a {metric(found.metric).title} of {figures}"
+    return f"answers {figures} of the questions right" if found.metric == "accuracy" else f"reaches {an(metric(found.metric).title)} of {figures}"
 
 
 def _place(found: Findings, winner: Entry) -> str:

@@ -13,7 +13,9 @@ from typing import Any
 from fieldguide.records import Usage
 from fieldguide.study.events import Event
 
-SCHEMA = 2
+SCHEMA = 3
+READABLE = (2, SCHEMA)
+"""Schemas that can be read: the second differs in fields that were added since."""
 
 
 @dataclass(frozen=True)
@@ -181,8 +183,12 @@ class Difference:
     inputs: Mapping[str, str]
     """Its text, cut."""
     target: str
+    """As short text, whatever its form."""
     answers: Mapping[str, str]
-    """`Standing.key` → answer."""
+    """`Standing.key` → answer, likewise."""
+    scores: Mapping[str, float] | None = None
+    """`Standing.key` → what the answer scores by itself, 1 where it is right; empty where it is neither right nor wrong (a number); None where
+    it is right if it reads as the target does."""
 
 
 @dataclass(frozen=True)
@@ -205,6 +211,7 @@ class Standing:
     """Certify rows it answered."""
     quality: Estimate | None = None
     metrics: Mapping[str, Estimate] = field(default_factory=dict)
+    """Every metric of the kind there, those that cannot decide among them."""
     loss: Estimate | None = None
     """Paired difference: the best approach's quality minus this one's, on shared rows; its upper bound holds for all approaches at once."""
     latency_p50_s: float | None = None
@@ -274,7 +281,7 @@ class Verdict:
     """Version, date, platform, model identities, seeds: what is needed to run it again."""
     schema: int = SCHEMA
     confusions: tuple[Mapping[str, Any], ...] = ()
-    """The recommended solver's most frequent mistakes on certify rows: {"target", "given", "count"}."""
+    """The recommended solver's most frequent mistakes on certify rows: {"target", "given", "count"}; none where answers are not labels."""
     caveat: str = ""
     """A clause: what no number of rows would settle (approaches that the budget stopped short, a trivial baseline not beaten); "" if nothing."""
     handed_over: Mapping[str, Any] = field(default_factory=dict)

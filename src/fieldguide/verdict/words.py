@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -102,6 +103,12 @@ def cost_against(cost: float, other: float) -> str:
     if ratio > 1 / 1.5:
         return "at about the same cost" if 0.8 < ratio < 1.25 else f"at {'somewhat less' if ratio > 1 else 'somewhat more'} than its cost"
     return "at twice its cost" if ratio > 0.4 else f"at {1 / ratio:,.0f} times its cost"
+
+
+def an(noun: str) -> str:
+    """A noun, such as a metric's title, with its article: "an nDCG@10", "a macro-F1", "an exact match", "a UAS", "a SQuAD F1"."""
+    spelled = re.fullmatch(r"[a-z]?[A-Z][A-Z0-9]*", noun.split(" ")[0].partition("@")[0])
+    return f"{'an' if noun[:1] in ('AEFHILMNORSXaefhilmnorsx' if spelled else 'AEIOUaeiou') else 'a'} {noun}"
 
 
 def listed(names: list[str], most: int = 3) -> str:

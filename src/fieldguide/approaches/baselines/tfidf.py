@@ -1,6 +1,7 @@
-"""TF-IDF + logistic regression: word and character n-grams, weighted by rarity, under a linear classifier.
+"""TF-IDF + logistic regression: word and character n-grams, weighted by rarity, under a linear classifier, or ridge regression for numbers.
 
-Pairs are two blocks of features, one a text, plus the products of what both share: a linear classifier then sees overlap.
+Pairs are two blocks of features, one a text, plus the products of what both share: a linear classifier then sees overlap. Where the answer is
+a number, a choice or a ranking, the sums of these products, the cosines, come last.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from typing import Any, Self
 
 import numpy as np
 
-from fieldguide.approaches.answers import label_numbers, predictions, segments
+from fieldguide.approaches.answers import COSINE_WEIGHT, affordable, needs_rows, paired, texts
 from fieldguide.approaches.approach import Approach, FitContext, Solver
-from fieldguide.approaches.linear import LinearHead, fit_head
+from fieldguide.approaches.linear import Head
+from fieldguide.approaches.linear_forms import LINEAR_FORMS, answer_rows, fit_form, load_form
 from fieldguide.models.pool import ModelPool
 from fieldguide.records import Inputs, Prediction, Row
 from fieldguide.tasks.task import TaskSpec
@@ -29,17 +31,19 @@ SETTINGS: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class TfidfLogReg(Approach):
-    """Word 1–2-grams and character 2–5-grams by TF-IDF, then multinomial logistic regression with C by cross-validation."""
+    """Word 1–2-grams and character 2–5-grams by TF-IDF, then logistic regression (ridge for numbers), its penalty by cross-validation."""
 
     name = "tfidf-logreg"
     title = "TF-IDF + logistic regression"
     family = "baseline"
     training = True
+    answers = LINEAR_FORMS
 
     def _fit(self, task: TaskSpec, train: tuple[Row, ...], context: FitContext) -> TfidfSolver:
-        numbers = label_numbers(task, train)
-        texts = segments(task, [row.inputs for row in train])
-        flat = [text for row in texts for text in row]
+        needs_rows(train)
+        train = affordable(task, train, context.seed)
+        inputs = [row.inputs for row in train]
+        flat = [text for row in texts(task, inputs) for text in row]
         vectorisers = {}
         for name, settings in SETTINGS.items():
             vectoriser = _vectoriser(settings)
@@ -48,7 +52,7 @@ class TfidfLogReg(Approach):
             except ValueError:  # no word or character in any training row
                 continue
         solver = TfidfSolver(vectorisers)
-        solver.head = fit_head(solver.features(texts), numbers, len(task.labels), GRID, seed=context.seed)
+        solver.head = fit_form(task, train, solver.features(task, inputs), GRID, seed=context.seed)
         solver.trainable_parameters = solver.head.parameters
         return solver
 
@@ -58,25 +62,35 @@ class TfidfLogReg(Approach):
 
 
 class TfidfSolver(Solver):
-    head: LinearHead
+    head: Head
 
     def __init__(self, vectorisers: Mapping[str, Any]) -> None:
         self.vectorisers = dict(vectorisers)
 
-    def features(self, texts: Sequence[tuple[str, ...]]) -> Any:
-        """Rows of one or two texts → sparse features (rows, d)."""
+    def features(self, task: TaskSpec, inputs: Sequence[Inputs]) -> Any:
+        """Rows → sparse features (rows, d); (sum of pairs, d) for rows of one text beside several, which make a line for each of these."""
         from scipy import sparse
 
-        blocks = [sparse.csr_matrix((len(texts), 1))]
+        held = texts(task, inputs)
+        several, form = paired(task), task.reader.answer
+        counts = [len(row) - 1 for row in held] if several else [1] * len(held)
+        blocks = [sparse.csr_matrix((sum(counts), 1))]
+        cosines = []
         for vectoriser in self.vectorisers.values():
-            sides = [vectoriser.transform(side) for side in zip(*texts, strict=True)]
-            blocks += sides
+            if several:
+                first = vectoriser.transform([row[0] for row in held])[np.repeat(np.arange(len(held)), counts)]
+                sides = [first, vectoriser.transform([text for row in held for text in row[1:]])]
+            else:
+                sides = [vectoriser.transform(side) for side in zip(*held, strict=True)]
+            blocks += sides[several:]
             if len(sides) == 2:
-                blocks.append(sides[0].multiply(sides[1]))
-        return sparse.hstack(blocks).tocsr()
+                shared = sides[0].multiply(sides[1])
+                blocks.append(shared)
+                cosines += [COSINE_WEIGHT * shared.sum(axis=1)] if form != "label" else []
+        return sparse.hstack([*blocks, *map(sparse.csr_matrix, cosines)]).tocsr()
 
     def _predict(self, inputs: list[Inputs]) -> list[Prediction]:
-        return predictions(self.task.labels, self.head.probabilities(self.features(segments(self.task, inputs))))
+        return answer_rows(self.head, self.task, inputs, lambda rows: self.features(self.task, rows))
 
     def _save(self, folder: Path) -> Mapping[str, Any]:
         from safetensors.numpy import save_file
@@ -100,7 +114,7 @@ class TfidfSolver(Solver):
             vectorisers[name] = _vectoriser(SETTINGS[name], vocabulary={word: i for i, word in enumerate(words)})
             vectorisers[name].idf_ = arrays[f"idf.{name}"]
         solver = cls(vectorisers)
-        solver.head = LinearHead.from_arrays(arrays, len(task.labels), state["c"])
+        solver.head = load_form(task, arrays, state["c"])
         solver.trainable_parameters = state["trainable_parameters"]
         return solver
 

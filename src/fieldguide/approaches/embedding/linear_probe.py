@@ -1,4 +1,4 @@
-"""Linear probe: a logistic regression on frozen embeddings. The encoder is never changed, so each row is embedded once."""
+"""Linear probe: logistic regression, or ridge for numbers, on frozen embeddings. The encoder never changes, so each row is embedded once."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from fieldguide.approaches.answers import label_numbers, predictions
+from fieldguide.approaches.answers import affordable, needs_rows
 from fieldguide.approaches.approach import Approach, FitContext, Solver
-from fieldguide.approaches.embedding.features import needs_embedding, row_features, too_many_texts
-from fieldguide.approaches.linear import LinearHead, fit_head
+from fieldguide.approaches.embedding.features import needs_embedding, row_features, texts_a_row, too_many_texts
+from fieldguide.approaches.linear import Head
+from fieldguide.approaches.linear_forms import LINEAR_FORMS, answer_rows, fit_form, load_form
 from fieldguide.models.pool import ModelPool
 from fieldguide.records import Inputs, Prediction, Row
 from fieldguide.tasks.task import TaskSpec
@@ -21,26 +22,31 @@ GRID = (1.0, 4.0, 16.0, 64.0)
 
 @dataclass(frozen=True, kw_only=True)
 class LinearProbe(Approach):
-    """Multinomial logistic regression on frozen embeddings, C by cross-validation inside the given labels."""
+    """Logistic regression (ridge regression for numbers) on frozen embeddings, its penalty by cross-validation inside the given labels."""
 
     name = "linear-probe"
     title = "Linear probe"
     family = "embedding"
     needs = frozenset({"embed"})
     training = True
+    answers = LINEAR_FORMS
 
     model: str = "minilm-l6"
 
     def unsuited(self, task: TaskSpec) -> str | None:
         return super().unsuited(task) or too_many_texts(self.title, task, 2)
 
+    def calls(self, n_labels: int, n_rows: int, task: TaskSpec) -> int:
+        return (n_labels + n_rows) * texts_a_row(task)
+
     def _fit(self, task: TaskSpec, train: tuple[Row, ...], context: FitContext) -> LinearProbeSolver:
-        numbers = label_numbers(task, train)
+        needs_rows(train)
+        train = affordable(task, train, context.seed)
         model = needs_embedding(context.models.get(self.model))
         context.progress("embedding", 0.0)
         features = row_features(model, task, [row.inputs for row in train])
         context.progress("fitting", 0.5)
-        return LinearProbeSolver(fit_head(features, numbers, len(task.labels), GRID, seed=context.seed))
+        return LinearProbeSolver(fit_form(task, train, features, GRID, seed=context.seed))
 
     @classmethod
     def solver_class(cls) -> type[Solver]:
@@ -50,13 +56,13 @@ class LinearProbe(Approach):
 class LinearProbeSolver(Solver):
     approach: LinearProbe
 
-    def __init__(self, head: LinearHead) -> None:
+    def __init__(self, head: Head) -> None:
         self.head = head
         self.trainable_parameters = head.parameters
 
     def _predict(self, inputs: list[Inputs]) -> list[Prediction]:
-        features = row_features(self.models.get(self.approach.model), self.task, inputs)
-        return predictions(self.task.labels, self.head.probabilities(features))
+        model = self.models.get(self.approach.model)
+        return answer_rows(self.head, self.task, inputs, lambda rows: row_features(model, self.task, rows))
 
     def _save(self, folder: Path) -> Mapping[str, Any]:
         from safetensors.numpy import save_file
@@ -68,4 +74,4 @@ class LinearProbeSolver(Solver):
     def _load(cls, folder: Path, state: Mapping[str, Any], approach: Approach, task: TaskSpec, models: ModelPool) -> Self:
         from safetensors.numpy import load_file
 
-        return cls(LinearHead.from_arrays(load_file(folder / "head.safetensors"), len(task.labels), state["c"]))
+        return cls(load_form(task, load_file(folder / "head.safetensors"), state["c"]))

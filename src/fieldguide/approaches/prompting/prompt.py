@@ -1,4 +1,4 @@
-"""What prompted approaches share: the rendered prompt, the answer read from scores or from free text, and the saved form."""
+"""What prompted approaches share: the parameters, the rendered prompt, the answer read from scores or from free text, the saved form."""
 
 from __future__ import annotations
 
@@ -10,14 +10,20 @@ from typing import Any, Self
 import numpy as np
 
 from fieldguide.approaches.answers import predictions, softmax
-from fieldguide.approaches.approach import Approach, Solver
+from fieldguide.approaches.approach import Approach, FitContext, Solver
+from fieldguide.approaches.prompting.asking import Asking, named_template, text_template
 from fieldguide.approaches.prompting.fit_text import MARGIN, TokenCounter, shorten
 from fieldguide.errors import ApproachError
 from fieldguide.models.model import Generation, Model
 from fieldguide.models.pool import ModelPool
 from fieldguide.records import Inputs, Prediction, Unparsed
+from fieldguide.tasks.kinds.forms import FORMS, ChoiceKind
 from fieldguide.tasks.task import TaskSpec
 from fieldguide.tasks.template import Template
+
+CHOOSE, NORMALISE = ("letter", "text"), ("none", "bytes")
+LEAST_ROW = 24
+"""Tokens that a row must have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,67 +35,82 @@ class Demonstration:
     answer: str
 
 
-def named_template(task: TaskSpec, name: str) -> Template:
-    """The kind's template of that name; raises `ApproachError` that lists the valid ones."""
-    templates = {template.name: template for template in task.reader.templates(task)}
-    if name not in templates:
-        raise ApproachError(f"{task.kind} has no template called {name!r}; its templates are {', '.join(templates)}.")
-    return templates[name]
+@dataclass(frozen=True, kw_only=True)
+class Prompted(Approach):
+    """A prompt and a model. Closed answers are scored where the model can; open ones, and those of models that only write, are read."""
+
+    family = "prompting"
+    needs = frozenset({"score", "generate"})
+    answers = FORMS
+
+    model: str = "smollm2-135m"
+    template: str = "plain"
+    """The name of one of the kind's templates."""
+    choose: str = "text"
+    """How one of a row's own choices is scored: by its "text" as an answer to the question alone, or by its "letter" in a list."""
+    normalise: str = "bytes"
+    """What the log-probability of a choice's text is divided by: its "bytes", or "none"."""
+
+    def calls(self, n_labels: int, n_rows: int, task: TaskSpec) -> int:
+        return n_rows
+
+    def asking(self, task: TaskSpec, context: FitContext) -> tuple[Model, Asking]:
+        """The model, and how it will be asked. Raises `ApproachError` for parameters that do not exist and a model that cannot answer."""
+        for name, value, valid in (("choose", self.choose, CHOOSE), ("normalise", self.normalise, NORMALISE)):
+            if value not in valid:
+                raise ApproachError(f"{self.title} takes no {name}={value!r}; give {' or '.join(valid)}.")
+        model = needs_prompting(context.models.get(self.model), task)
+        by_text = self.choose == "text" and isinstance(task.reader, ChoiceKind) and "score" in model.facts.can
+        asking = Asking(task, text_template(task, self.template) if by_text else named_template(task, self.template), by_text)
+        check_room(model, asking)
+        return model, asking
+
+    @classmethod
+    def solver_class(cls) -> type[Solver]:
+        return PromptSolver
 
 
-def needs_prompting(model: Model) -> Model:
-    """The model itself; raises `ApproachError` if it can neither score nor generate."""
+def needs_prompting(model: Model, task: TaskSpec) -> Model:
+    """The model itself; raises `ApproachError` if it cannot give the task's answers."""
     if not model.facts.can & {"score", "generate"}:
         raise ApproachError(f"The model {model.facts.reference!r} cannot be prompted; give a causal model such as smollm2-135m or hf:org/name.")
+    if Asking(task, Template("", "")).written and "generate" not in model.facts.can:
+        raise ApproachError(f"The model {model.facts.reference!r} only scores given answers, and {task.kind} asks for written ones; give one that writes.")
     return model
 
 
-def longest_answer(task: TaskSpec, template: Template, count: TokenCounter, row: Inputs | None = None) -> int:
-    """Tokens of the longest answer as it continues a prompt: of the options to `row`, or what its kind allows an open one."""
-    reader = task.reader
-    if reader.answer == "label":
-        return max((count(template.option(reader.say(task, label))) for label in task.labels), default=16)
-    if row is None:
-        return 16
-    options = reader.options(task, row)
-    return max(count(template.option(reader.say(task, value, row))) for value in options) if options else reader.room(task, row)
-
-
-LEAST_ROOM = 24
-"""Tokens that a row must have."""
-
-
-def check_room(model: Model, task: TaskSpec, template: Template) -> None:
+def check_room(model: Model, asking: Asking) -> None:
     """Raise `ApproachError` if the instruction and an answer leave too little of the model's context to show a row."""
     if model.facts.context is None:
         return
-    count = TokenCounter.of(model)
-    taken = count(template.render("")) + longest_answer(task, template, count) + MARGIN
-    if model.facts.context - taken < LEAST_ROOM:
+    count, labels = TokenCounter.of(model), len(asking.task.labels)
+    taken = count(asking.template.render("")) + asking.answer_tokens(None, count, model.facts.context) + MARGIN
+    if model.facts.context - taken < LEAST_ROW:
         raise ApproachError(
-            f"The instruction with {len(task.labels)} labels takes {taken:,} of the {model.facts.context:,} tokens that {model.facts.reference} "
-            "can read, which leaves no room for a row; give shorter label descriptions or a model with a longer context."
+            f"The instruction{f' with {labels} labels' * bool(labels)} takes {taken:,} of the {model.facts.context:,} tokens that "
+            f"{model.facts.reference} can read, which leaves no room for a row; give shorter label descriptions or a model with a longer context."
         )
-
-
-def _read(task: TaskSpec, written: Generation, row: Inputs) -> Prediction:
-    if written.finish == "refused":
-        return Prediction(Unparsed("", f"the model gave no answer: {written.reason}"))
-    return Prediction(task.reader.parse(task, written.text, row), text=written.text)
 
 
 class PromptSolver(Solver):
     """Answers by prompting. A model that can score ranks the options by log p(option | prompt); otherwise it writes, and the text is read."""
 
-    def __init__(self, model: str, template: Template, demonstrations: Sequence[Demonstration] = ()) -> None:
+    def __init__(
+        self, model: str, template: Template, demonstrations: Sequence[Demonstration] = (), by_text: bool = False, normalise: str = "none"
+    ) -> None:
         self.model, self.template, self.demonstrations = model, template, tuple(demonstrations)
+        self.by_text, self.normalise = by_text, normalise
+
+    @property
+    def asking(self) -> Asking:
+        return Asking(self.task, self.template, self.by_text)
 
     def _predict(self, inputs: list[Inputs]) -> list[Prediction]:
-        model = self.models.get(self.model)
-        prompts = self._prompts(model, inputs)
-        if not all(self.task.reader.options(self.task, row) for row in inputs):
-            return self._by_writing(model, inputs, prompts)
-        return (self._by_score if "score" in model.facts.can else self._by_text)(model, inputs, prompts)
+        model, asking = self.models.get(self.model), self.asking
+        answer = self._by_writing if asking.written else self._by_score if "score" in model.facts.can else self._by_choosing
+        able = [row for row in inputs if asking.written or asking.words(row)]
+        found = iter(answer(model, able, self._prompts(model, able)) if able else ())
+        return [next(found) if asking.written or asking.words(row) else Prediction(Unparsed("", "the row has no choices")) for row in inputs]
 
     def prompts(self, inputs: Sequence[Inputs]) -> list[str]:
         """The prompts that `predict` would send, one a row."""
@@ -102,40 +123,63 @@ class PromptSolver(Solver):
 
     def _shown(self, model: Model, inputs: Sequence[Inputs], frame: str) -> list[str]:
         """Rows as text, cut to what the context leaves beside `frame` and the answer."""
-        task, reader = self.task, self.task.reader
-        if model.facts.context is None:
-            return [reader.show(task, row) for row in inputs]
+        asking, context = self.asking, model.facts.context
+        if context is None:
+            return [asking.show(row) for row in inputs]
         count = TokenCounter.of(model)
-        room = model.facts.context - count(frame) - MARGIN
-        left = [room - longest_answer(task, self.template, count, row) for row in inputs]
-        return [reader.show(task, shorten(row, own, lambda r: reader.show(task, r), count)) for row, own in zip(inputs, left, strict=True)]
+        room = context - count(frame) - MARGIN
+        left = [room - asking.answer_tokens(row, count, context) for row in inputs]
+        return [asking.show(shorten(row, own, asking.show, count)) for row, own in zip(inputs, left, strict=True)]
 
     def _by_score(self, model: Model, inputs: list[Inputs], prompts: list[str]) -> list[Prediction]:
-        task, reader = self.task, self.task.reader
-        options = [reader.options(task, row) for row in inputs]
-        totals = model.score(prompts, [self._said(row, values) for row, values in zip(inputs, options, strict=True)]).totals
-        return [predictions(values, softmax(np.array([row])))[0] for values, row in zip(options, totals, strict=True)]
+        asking, reader = self.asking, self.task.reader
+        totals = model.score(prompts, [asking.options(row) for row in inputs]).totals
+        if self.by_text and self.normalise == "bytes":
+            totals = tuple(by_length(own, asking.words(row)) for own, row in zip(totals, inputs, strict=True))
+        return [predictions(reader.options(self.task, row), softmax(np.array([own])))[0] for row, own in zip(inputs, totals, strict=True)]
 
-    def _by_text(self, model: Model, inputs: list[Inputs], prompts: list[str]) -> list[Prediction]:
+    def _by_choosing(self, model: Model, inputs: list[Inputs], prompts: list[str]) -> list[Prediction]:
         """The answer held to the options as far as the model's backend can; what it wrote is then read as free text is."""
-        task, reader = self.task, self.task.reader
-        options = [self._said(row, reader.options(task, row)) for row in inputs]
-        return [_read(task, found[0], row) for found, row in zip(model.choose(prompts, options), inputs, strict=True)]
+        found = model.choose(prompts, [self.asking.options(row) for row in inputs])
+        return [self._read(written[0], row) for written, row in zip(found, inputs, strict=True)]
 
     def _by_writing(self, model: Model, inputs: list[Inputs], prompts: list[str]) -> list[Prediction]:
-        """An open answer: written up to the end of its block, then read as its kind reads it."""
-        task, reader = self.task, self.task.reader
-        most = max(reader.room(task, row) for row in inputs)
-        written = model.generate(prompts, max_tokens=most, stop=[self.template.separator])
-        return [_read(task, found[0], row) for found, row in zip(written, inputs, strict=True)]
+        """Open answers: written up to where they end, each in a room of its own size, then read as the kind reads them."""
+        asking, context, count = self.asking, model.facts.context, TokenCounter.of(model)
+        stop = asking.stops(model, [d.answer for d in self.demonstrations])
+        found = [Prediction(Unparsed("", "the row does not fit the model's context, not even cut"))] * len(inputs)
+        groups: dict[int, list[int]] = {}
+        for i, row in enumerate(inputs):
+            room = asking.room(row, context)
+            if context is None or count(prompts[i]) + room <= context:
+                groups.setdefault(room, []).append(i)
+        for room, places in sorted(groups.items()):
+            written = model.generate([prompts[i] for i in places], max_tokens=room, stop=stop)
+            for i, (first, *_) in zip(places, written, strict=True):
+                found[i] = self._read(first, inputs[i])
+        return found
 
-    def _said(self, row: Inputs, values: Sequence[Any]) -> list[str]:
-        return [self.template.option(self.task.reader.say(self.task, value, row)) for value in values]
+    def _read(self, written: Generation, row: Inputs) -> Prediction:
+        if written.finish == "refused":
+            return Prediction(Unparsed("", f"the model gave no answer: {written.reason}"))
+        return Prediction(self.task.reader.parse(self.task, written.text, row), text=written.text)
 
     def _save(self, folder: Path) -> Mapping[str, Any]:
-        return {"template": self.template, "demonstrations": self.demonstrations}
+        return {"template": self.template, "demonstrations": self.demonstrations, "by_text": self.by_text, "normalise": self.normalise}
 
     @classmethod
     def _load(cls, folder: Path, state: Mapping[str, Any], approach: Approach, task: TaskSpec, models: ModelPool) -> Self:
         (model,) = approach.models()
-        return cls(model, Template(**state["template"]), [Demonstration(**d) for d in state["demonstrations"]])
+        shown = [Demonstration(**d) for d in state["demonstrations"]]
+        return cls(model, Template(**state["template"]), shown, state.get("by_text", False), state.get("normalise", "none"))
+
+
+def by_length(totals: Sequence[float], texts: Sequence[str]) -> tuple[float, ...]:
+    """Log-probabilities of texts a UTF-8 byte, times the mean number of bytes, so that a softmax over them keeps its sharpness.
+
+    The order is that of the log-probability divided by bytes: `acc_bytes` of lm-evaluation-harness 0.4.13 (`api/task.py`,
+    `process_results`), whose `acc_norm` divides by characters, which is the same for ASCII. Spaces around a text do not count.
+    """
+    lengths = [max(len(text.encode("utf-8", "replace")), 1) for text in texts]
+    mean = sum(lengths) / len(lengths)
+    return tuple(total / length * mean for total, length in zip(totals, lengths, strict=True))

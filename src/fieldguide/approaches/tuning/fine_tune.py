@@ -1,6 +1,6 @@
-"""Full fine-tuning: every weight of an encoder and a fresh classification head, by plain PyTorch.
+"""Full fine-tuning: every weight of an encoder and a fresh head for the task's form of answer, by plain PyTorch.
 
-Mean pooling → dropout → linear (Howard and Ruder 2018 and Devlin et al. 2019 set the pattern; arXiv:1801.06146, arXiv:1810.04805).
+Howard and Ruder 2018 and Devlin et al. 2019 set the pattern (arXiv:1801.06146, arXiv:1810.04805); `heads` holds a file a form.
 Small label counts need many passes rather than more rows (Mosbach et al. 2021, arXiv:2006.04884), so the number of epochs falls
 with the number of labels.
 """
@@ -8,14 +8,14 @@ with the number of labels.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from fieldguide.approaches.answers import label_numbers, predictions, segments, softmax
 from fieldguide.approaches.approach import Approach, FitContext, Solver
 from fieldguide.approaches.embedding.features import too_many_texts
+from fieldguide.approaches.tuning.heads import HEADS, ONE, SEQUENCES, TEXTS
 from fieldguide.errors import ApproachError
 from fieldguide.models.model import Model
 from fieldguide.models.pool import ModelPool
@@ -28,7 +28,7 @@ LEAST_TO_HOLD_OUT = 128
 
 @dataclass(frozen=True, kw_only=True)
 class FineTune(Approach):
-    """An encoder with a classification head, all weights trained with AdamW, linear warm-up and decay."""
+    """An encoder with a head, all weights trained with AdamW, linear warm-up and decay."""
 
     name = "fine-tune"
     title = "Full fine-tuning"
@@ -36,6 +36,7 @@ class FineTune(Approach):
     needs = frozenset({"weights"})
     model_type = "encoder"
     training = True
+    answers = frozenset(HEADS)
 
     model: str = "minilm-l6"
     learning_rate: float = 1e-4
@@ -43,10 +44,14 @@ class FineTune(Approach):
     head_learning_rate: float = 1e-3
     """Of the head, which starts from noise."""
     batch: int = 16
+    """Sequences of a step."""
     steps: int = 300
     """Optimiser steps aimed at; the epochs that this makes are kept between 3 and 30."""
     max_tokens: int = 128
-    """Longer rows are cut (of a pair, the longer text first)."""
+    """Longer rows are cut (of a pair, the longer text first), or read in windows where an answer may lie anywhere.
+
+    A question with its context is read in windows of at least 256, where the model can.
+    """
     dropout: float = 0.1
     held_out: float = 0.15
     """Share of the labels on which training stops early, from 128 labels up."""
@@ -54,34 +59,40 @@ class FineTune(Approach):
     """Epochs without improvement on the held-out labels before training stops."""
 
     def unsuited(self, task: TaskSpec) -> str | None:
-        return super().unsuited(task) or too_many_texts(self.title, task, 2)
+        return super().unsuited(task) or (too_many_texts(self.title, task, 2) if task.reader.answer in TEXTS else None)
 
-    def epochs(self, n_labels: int) -> int:
-        """Passes over the labels: enough for about `steps` steps, from 3 to 30."""
-        return min(30, max(3, round(self.steps / max(1, math.ceil(n_labels / self.batch)))))
+    def epochs(self, n: int) -> int:
+        """Passes over so many labels (or sequences, where a label makes several): enough for about `steps` steps, from 3 to 30."""
+        return min(30, max(3, round(self.steps / max(1, math.ceil(n / self.batch)))))
 
     def calls(self, n_labels: int, n_rows: int, task: TaskSpec) -> int:
-        return n_labels * self.epochs(n_labels) + n_rows
+        """Where a row makes several sequences, what the most that may be trained on and a usual number for those answered come to."""
+        of_row = SEQUENCES.get(task.reader.answer, ONE)
+        most = n_labels * of_row.trained
+        sizes = {most, *(range(self.batch, most, self.batch) if most > n_labels else ())}
+        return max(n * self.epochs(n) for n in sizes) + n_rows * of_row.answered
 
     def _fit(self, task: TaskSpec, train: tuple[Row, ...], context: FitContext) -> FineTuneSolver:
-        from fieldguide.approaches.tuning.classifier import Classifier
-        from fieldguide.approaches.tuning.training import Schedule, train_classifier
+        from fieldguide.approaches.tuning.encoder import EncoderWithHead
+        from fieldguide.approaches.tuning.training import Schedule
+        from fieldguide.approaches.tuning.training import train as train_model
 
-        numbers = label_numbers(task, train)
-        model = _needs_weights(context.models.get(self.model))
-        max_tokens = min(self.max_tokens, model.facts.context or self.max_tokens)
+        if not train:
+            raise ApproachError("This approach learns from labelled rows and was given none; give it at least one.")
+        model = EncoderWithHead.start(_needs_weights(context.models.get(self.model)), task, self.max_tokens, self.dropout, context.seed)
+        targets = [row.target for row in train]
+        model.head.learn(targets)
+        examples = model.head.examples(task, [row.inputs for row in train], model.sequencer, targets, context.seed)
         schedule = Schedule(
-            epochs=self.epochs(len(train)),
+            epochs=self.epochs(sum(len(example.sequences) for example in examples)),
             batch=self.batch,
             learning_rate=self.learning_rate,
             head_learning_rate=self.head_learning_rate,
             held_out=self.held_out if len(train) >= LEAST_TO_HOLD_OUT else 0.0,
             patience=self.patience,
         )
-        classifier = Classifier.start(model, len(task.labels), max_tokens, self.dropout, context.seed)
-        texts = segments(task, [row.inputs for row in train])
-        train_classifier(classifier, texts, numbers, schedule, context.seed, context.progress)
-        return FineTuneSolver(classifier)
+        train_model(model, examples, _strata(task, targets), schedule, context.seed, context.progress)
+        return FineTuneSolver(model)
 
     @classmethod
     def solver_class(cls) -> type[Solver]:
@@ -91,21 +102,29 @@ class FineTune(Approach):
 class FineTuneSolver(Solver):
     standalone = True
 
-    def __init__(self, classifier: Any) -> None:
-        self.classifier = classifier
-        self.trainable_parameters = classifier.parameters_trained
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self.trainable_parameters = model.parameters_trained
 
     def _predict(self, inputs: list[Inputs]) -> list[Prediction]:
-        return predictions(self.task.labels, softmax(self.classifier.logits(segments(self.task, inputs))))
+        return self.model.answers(self.task, inputs)
 
     def _save(self, folder: Path) -> Mapping[str, Any]:
-        return self.classifier.save(folder)
+        return self.model.save(folder)
 
     @classmethod
     def _load(cls, folder: Path, state: Mapping[str, Any], approach: Approach, task: TaskSpec, models: ModelPool) -> Self:
-        from fieldguide.approaches.tuning.classifier import Classifier
+        from fieldguide.approaches.tuning.encoder import EncoderWithHead
 
-        return cls(Classifier.load(folder, state))
+        return cls(EncoderWithHead.load(folder, state, task))
+
+
+def _strata(task: TaskSpec, targets: Sequence[Any]) -> Any:
+    """What rows are held out by, (rows,): the label's place, or 0 for all where targets are no labels."""
+    import numpy as np
+
+    place = {label: i for i, label in enumerate(task.labels)}
+    return np.array([place.get(task.reader.stratum(target), 0) for target in targets])
 
 
 def _needs_weights(model: Model) -> Model:

@@ -1,4 +1,4 @@
-"""The training loop of a classifier: length buckets, warm-up and decay, early stopping on a slice of its own labels."""
+"""The training loop of an encoder with a head: length buckets, warm-up and decay, early stopping on a slice of its own labels."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from fieldguide.approaches.tuning.classifier import Classifier
+from fieldguide.approaches.tuning.encoder import EncoderWithHead, lengths
+from fieldguide.approaches.tuning.heads.head import Example
 
 WARM_UP = 0.1  # share of all steps
 WEIGHT_DECAY = 0.01
@@ -23,6 +24,7 @@ POOL = 8  # batches shuffled and then sorted by length together
 class Schedule:
     epochs: int
     batch: int
+    """Sequences of a step: so many examples as have no more, or one."""
     learning_rate: float
     head_learning_rate: float
     held_out: float
@@ -30,55 +32,58 @@ class Schedule:
     patience: int
 
 
-def train_classifier(
-    classifier: Classifier,
-    texts: Sequence[tuple[str, ...]],
-    numbers: np.ndarray,
+def train(
+    model: EncoderWithHead,
+    examples: Sequence[Example],
+    strata: np.ndarray,
     schedule: Schedule,
     seed: int,
     progress: Callable[[str, float], None],
 ) -> None:
-    """Train in place on rows (n) and label places (n,), and leave the best weights by held-out accuracy, then loss.
+    """Train in place on the examples of rows, and leave the best weights by the head's score of those of held-out rows.
 
-    The same seed gives the same weights: dropout and batch order come from generators seeded here.
+    `strata` (rows,) are what rows are held out by. The same seed gives the same weights: dropout and batch order come from generators
+    seeded here.
     """
-    held = hold_out(numbers, schedule.held_out, seed)
-    fit, kept = np.flatnonzero(~held), np.flatnonzero(held)
-    encoded = classifier.encode(texts)
-    lengths = np.array([len(row) for row in encoded["input_ids"]])
+    held = hold_out(strata, schedule.held_out, seed)[[example.row for example in examples]] if examples else np.zeros(0, dtype=bool)
+    fit, kept = np.flatnonzero(~held), [example for example, out in zip(examples, held, strict=True) if out]
+    size = max(1, schedule.batch // max((len(example.sequences) for example in examples), default=1))
+    sizes = lengths(examples)
     order = np.random.default_rng([seed, 4099])
-    optimiser, scheduler = _optimiser(classifier, schedule, schedule.epochs * math.ceil(len(fit) / schedule.batch))
-    targets = torch.from_numpy(numbers)
-    best: tuple[float, float] | None = None
+    optimiser, scheduler = _optimiser(model, schedule, schedule.epochs * math.ceil(len(fit) / size))
+    best: tuple[float, ...] | None = None
     best_weights: Any = None
     stale = 0
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         for epoch in range(schedule.epochs):
-            classifier.train()
-            for batch in buckets(fit, lengths, schedule.batch, order):
-                logits = classifier(encoded, batch)
-                loss = torch.nn.functional.cross_entropy(logits, targets[batch].to(logits.device))
-                loss.backward()
-                torch.nn.utils.clip_grad_norm_(classifier.parameters(), CLIP)
+            model.train()
+            for batch in buckets(fit, sizes, size, order):
+                own = [examples[i] for i in batch]
+                model.head.loss(model(own), own).backward()
+                torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
                 optimiser.step()
                 scheduler.step()
                 optimiser.zero_grad(set_to_none=True)
             progress(f"epoch {epoch + 1} of {schedule.epochs}", (epoch + 1) / schedule.epochs)
-            if not len(kept):
+            if not kept:
                 continue
-            score = _score(classifier, encoded, kept, targets)
+            with torch.inference_mode():
+                score = model.head.score(model.outputs(kept), kept)
             if best is None or score > best:
-                best, best_weights, stale = score, copy.deepcopy(classifier.state_dict()), 0
+                best, best_weights, stale = score, copy.deepcopy(model.state_dict()), 0
             elif (stale := stale + 1) >= schedule.patience:
                 break
     if best_weights is not None:
-        classifier.load_state_dict(best_weights)
-    classifier.eval()
+        model.load_state_dict(best_weights)
+    model.eval()
 
 
 def hold_out(numbers: np.ndarray, share: float, seed: int) -> np.ndarray:
-    """Which rows to hold out, as a mask (n,): about `share` of each label, in turn from the commonest, and never a label's last row."""
+    """Which rows to hold out, as a mask (n,): about `share` of each label, in turn from the commonest, and never a label's last row.
+
+    `numbers` (n,) are the rows' labels, all alike where a task has none to deal out by.
+    """
     mask = np.zeros(len(numbers), dtype=bool)
     wanted = round(share * len(numbers))
     rng = np.random.default_rng([seed, 4093])
@@ -101,10 +106,10 @@ def buckets(rows: np.ndarray, lengths: np.ndarray, batch: int, order: np.random.
     return [batches[i] for i in order.permutation(len(batches))]
 
 
-def _optimiser(classifier: Classifier, schedule: Schedule, steps: int) -> tuple[Any, Any]:
+def _optimiser(model: EncoderWithHead, schedule: Schedule, steps: int) -> tuple[Any, Any]:
     """AdamW with the head's own learning rate and no decay on biases and norms; linear warm-up, then linear decay to 0."""
     groups: dict[tuple[bool, bool], list[torch.nn.Parameter]] = {}
-    for name, weight in classifier.named_parameters():
+    for name, weight in model.named_parameters():
         groups.setdefault((name.startswith("head."), weight.ndim > 1), []).append(weight)
     optimiser = torch.optim.AdamW(
         [
@@ -115,10 +120,3 @@ def _optimiser(classifier: Classifier, schedule: Schedule, steps: int) -> tuple[
     )
     warm = max(1, round(WARM_UP * steps))
     return optimiser, torch.optim.lr_scheduler.LambdaLR(optimiser, lambda i: min((i + 1) / warm, max(0.0, (steps - i) / max(1, steps - warm))))
-
-
-def _score(classifier: Classifier, encoded: dict[str, list[list[int]]], kept: np.ndarray, targets: torch.Tensor) -> tuple[float, float]:
-    """Accuracy and minus the loss on the held-out rows: higher is better in both."""
-    logits = torch.from_numpy(classifier.logits_of(encoded, kept))
-    truth = targets[torch.from_numpy(kept)]
-    return float((logits.argmax(1) == truth).float().mean()), -float(torch.nn.functional.cross_entropy(logits, truth))

@@ -14,6 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, ClassVar
 
 from fieldguide.errors import DataError
@@ -88,6 +89,13 @@ class Kind(ABC):
 
     def stratum(self, target: Any) -> str:
         """What rows are dealt out by, so that every role gets its share: the label, or "" where all targets count as alike."""
+        return ""
+
+    def family(self, spec: TaskSpec, inputs: Inputs) -> str:
+        """What rows that belong together share, such as the paragraph that several questions are about; "" for a row on its own.
+
+        Rows of one file that share it have one role, or a question on a paragraph would be certified by one that trained on it.
+        """
         return ""
 
     # How a row is shown.
@@ -230,6 +238,7 @@ def _named(form: str, text: str) -> list[re.Match[str]]:
     return list(re.finditer(pattern, text))
 
 
+@lru_cache(maxsize=4096)
 def _spoken(label: str) -> str:
     """A label as words: underscores to spaces, nothing else changed."""
     return re.sub(r"[_\s]+", " ", label).strip() or label

@@ -17,6 +17,7 @@ KNOWN_PAIRS = ({"premise", "hypothesis"}, {"question", "sentence"}, {"query", "d
 class PairClassification(LabelKind):
     name = "pair-classification"
     arity = 2
+    metrics = (*LabelKind.metrics, "mcc")  # type: ignore[assignment]
 
     @classmethod
     def claim(cls, inputs: Mapping[str, Sequence[str]], targets: Sequence[Any]) -> float:

@@ -1,0 +1,58 @@
+"""`fieldguide evaluate`: runs, approaches and models measured on given tasks, without a study."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer import Argument, Option
+
+from fieldguide.registry import TABLE
+
+if TYPE_CHECKING:
+    from fieldguide.verdict.evaluate import Evaluation
+
+
+def evaluate(
+    solvers: Annotated[
+        list[str], Argument(help="Run folders (their winners), saved solvers, approaches (fitted on the training rows) or model references (prompted).")
+    ],
+    tasks: Annotated[str | None, Option(help="Data as for decide, separated by commas; by default the rows of the runs given.")] = None,
+    target: Annotated[str | None, Option(help="The column that holds the right answer, of a single task.")] = None,
+    inputs: Annotated[str | None, Option(help="The columns to read, separated by commas, of a single task.")] = None,
+    kind: Annotated[str | None, Option(help=f"The kind of a single task, inferred unless named: {', '.join(TABLE['kind'])}.")] = None,
+    metric: Annotated[str | None, Option(help="The metric that comes first; all of the kind's are shown.")] = None,
+    rows: Annotated[int, Option(help="Certify rows that a prompted approach answers at most; 0 for all.")] = 150,
+    labels: Annotated[int | None, Option(help="Training rows that an approach is fitted on; all by default.")] = None,
+    seed: Annotated[int, Option(help="Decides the roles of rows, the labels drawn and the training seed.")] = 0,
+    machine_price: Annotated[float | None, Option(help="Dollars an hour for this machine; 0.10 by default.")] = None,
+    as_json: Annotated[bool, Option("--json", help="Print one JSON object for each task and solver, as soon as it is measured.")] = False,
+) -> None:
+    """Measure runs, approaches and models on given tasks, all on the same rows.
+
+    What cannot serve a task, or fails on it, is a line that says why. Leaves with 1 if nothing at all could be measured.
+    """
+    from fieldguide import api
+    from fieldguide.cli.progress import display
+
+    given: dict[str, Any] = {} if machine_price is None else {"machine_price": machine_price}
+    with display() as show:
+        found = api.evaluate(
+            solvers,
+            [part.strip() for part in (tasks or "").split(",") if part.strip()],
+            target=target, inputs=inputs, kind=kind, metric=metric, rows=rows, labels=labels, seed=seed,
+            progress=show.step, say=show.say, each=_print if as_json else lambda one: None, **given,
+        )  # fmt: skip
+    if not as_json:
+        from rich.console import Console
+
+        from fieldguide.report.evaluation import render
+
+        render(found, Console())
+    if not any(one.measured for one in found):
+        raise typer.Exit(1)
+
+
+def _print(one: Evaluation) -> None:
+    print(json.dumps(one.to_json(), ensure_ascii=False, allow_nan=False), flush=True)

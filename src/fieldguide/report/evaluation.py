@@ -1,0 +1,67 @@
+"""Evaluations on a terminal: a table for each task, a row for each solver, every metric of the kind with its interval."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from fieldguide.report import words
+from fieldguide.verdict.evaluate import Evaluation
+
+LOWER = "↓"
+
+
+def render(found: Sequence[Evaluation], console: Console) -> None:
+    """Print what was measured, task by task."""
+    for i, task in enumerate(dict.fromkeys((one.task, one.kind, one.source) for one in found)):
+        own = [one for one in found if (one.task, one.kind, one.source) == task]
+        rows = max(one.rows for one in own)
+        heading = " · ".join(each for each in (words.clip(task[0], 60), task[1], f"{words.count(rows)} certify rows" if rows else "") if each)
+        console.print(Text(("\n" if i else "") + heading, style="bold"))
+        if rows:
+            console.print(_table([one for one in own if one.measured], rows))
+        for one in own:
+            if not one.measured:
+                console.print(_left_out(one))
+    if any(words.lower_is_better(name) for one in found for name in one.metrics):
+        console.print(Text(f"{LOWER} lower is better", style="dim"))
+
+
+def _table(found: Sequence[Evaluation], rows: int) -> Table:
+    """One task's table; a cell holds a line for each figure, so that eighty columns are enough."""
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
+    table.add_column("Solver", overflow="fold", min_width=12)
+    table.add_column("Metric", overflow="fold")
+    table.add_column("95 % interval", no_wrap=True)
+    table.add_column("Unread", justify="right", no_wrap=True)
+    table.add_column("Fit\nanswers", justify="right", no_wrap=True)
+    table.add_column("p50 / p95\n1,000 rows", justify="right", no_wrap=True)
+    for one in found:
+        unread = words.share(one.unparsed_share, 1 if one.unparsed_share and one.unparsed_share < 0.1 else 0)
+        spent = f"{words.seconds(one.record.fit_s)}\n{words.seconds(one.record.predict_s)}"
+        cost = f"{words.latency(one.latency_p50_s, one.latency_p95_s)}\n{words.usd(one.cost_per_1k_usd)}"
+        metrics = [words.metric_title(name) + (f" {LOWER}" if words.lower_is_better(name) else "") for name in one.metrics]
+        estimates = "\n".join(map(words.estimate, one.metrics.values()))
+        table.add_row(_name(one, rows), escape("\n".join(metrics)), escape(estimates), unread, spent, cost)
+    return table
+
+
+def _left_out(one: Evaluation) -> Text:
+    """Why one was not measured, as the study's record says."""
+    why = re.sub(r"^(Approach|Data|Model)Error: ", "", words.line(one.record.error)) or "It answered no certify row."
+    return Text.assemble((words.clip(one.solver, 80), "bold"), (f" {one.record.status}: ", "yellow"), words.clip(why, 400))
+
+
+def _name(one: Evaluation, rows: int) -> Text:
+    """The solver as it was given, and on a second line what it is."""
+    title, labels = words.line(one.record.title), one.n_labels
+    about = [title] if title != one.solver else []
+    about += [f"{words.count(labels)} labels"] if labels else []
+    about += [f"on {words.count(one.rows)} rows"] if one.rows < rows else []
+    text = Text(words.clip(one.solver, 80), style="bold")
+    return text.append(f"\n{', '.join(about)}", style="not bold dim") if about else text
