@@ -52,9 +52,9 @@ def _json(name: str, **params: Any) -> str:
 
 TRIVIAL = ("majority", None)
 ZERO, FEW = ("prompt-zero-shot", None), ("prompt-few-shot", None)
-BY_TEXT = (_json("prompt-zero-shot", choose="text", normalise="none"), None)
-BY_BYTES = (_json("prompt-zero-shot", choose="text", normalise="bytes"), None)
-CHOICE = (TRIVIAL, ("embedding-zero-shot", None), ("linear-probe", None), ZERO, BY_TEXT, BY_BYTES)
+LETTER = (_json("prompt-zero-shot", choose="letter"), None)
+SUM = (_json("prompt-zero-shot", normalise="none"), None)
+CHOICE = (TRIVIAL, ("embedding-zero-shot", None), ("linear-probe", None), ZERO, LETTER, SUM)
 PAIR = {"inputs": "sentence1,sentence2", "target": "label"}
 JOBS: dict[str, Job] = {
     "nlupp_banking": Job("multi-label", (TRIVIAL, ("tfidf-logreg", None), ("linear-probe", None), ("fine-tune", None), FEW), {"inputs": "text", "target": "labels"}),
@@ -65,12 +65,12 @@ JOBS: dict[str, Job] = {
     "wic": Job("pair-classification", (TRIVIAL, ("fine-tune", 1_000), ZERO), PAIR),
     "bustm_zh": Job("pair-classification", (TRIVIAL, ("fine-tune", None), ZERO), PAIR),
     "arc_challenge": Job("multiple-choice", (*CHOICE, ("fine-tune", None))),
-    "mmlu_dev": Job("multiple-choice", (TRIVIAL, ("linear-probe", None), ZERO, BY_TEXT, BY_BYTES)),
+    "mmlu_dev": Job("multiple-choice", (TRIVIAL, ("linear-probe", None), ZERO, LETTER, SUM)),
     "aqua": Job("multiple-choice", (TRIVIAL, ("linear-probe", None), ZERO)),
     "chid_zh": Job("multiple-choice", (TRIVIAL, ("fine-tune", None), ZERO)),
     "bb_snarks": Job("multiple-choice", (TRIVIAL, ("linear-probe", None), ZERO)),
-    "bb_date_understanding": Job("multiple-choice", (TRIVIAL, ("linear-probe", None), ZERO, BY_TEXT)),
-    "bb_movie_recommendation": Job("multiple-choice", (TRIVIAL, ("linear-probe", None), ZERO, BY_TEXT)),
+    "bb_date_understanding": Job("multiple-choice", (TRIVIAL, ("linear-probe", None), ZERO, LETTER)),
+    "bb_movie_recommendation": Job("multiple-choice", (TRIVIAL, ("linear-probe", None), ZERO, LETTER)),
     "bb_implicatures": Job("multiple-choice", (TRIVIAL, ("linear-probe", None), ZERO)),
     "bb_tracking_shuffled_objects_3": Job("multiple-choice", (TRIVIAL, ("linear-probe", None), ZERO)),
     "sts_semeval": Job(
@@ -96,19 +96,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--only", default=",".join(JOBS), help="sets to measure, separated by commas")
     parser.add_argument("--part", default="1/1", help="i/k: every k-th set from the i-th on")
+    parser.add_argument("--first", type=int, default=99, help="only so many approaches of each set, the cheapest first")
     parser.add_argument("--table", action="store_true", help="run nothing; rewrite the page")
     options = parser.parse_args()
     if not options.table:
         part, parts = (int(number) for number in options.part.split("/"))
-        run(options.only.split(",")[part - 1 :: parts])
+        run(options.only.split(",")[part - 1 :: parts], options.first)
     write_page()
 
 
-def run(names: list[str]) -> None:
+def run(names: list[str], first: int) -> None:
     """Every missing measurement of these sets, the cheapest approaches of all sets first."""
     STORE.mkdir(exist_ok=True)
     pool = ModelPool()
-    for turn in range(max(len(JOBS[name].approaches) for name in names)):
+    for turn in range(min(first, max(len(JOBS[name].approaches) for name in names))):
         for name in names:
             job, done = JOBS[name], {(found["approach"], found["labels"]) for found in _kept(name)}
             if turn < len(job.approaches) and job.approaches[turn] not in done:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from fieldguide.approaches.prompting.fit_text import TokenCounter
 from fieldguide.errors import ApproachError
@@ -90,9 +89,6 @@ class Asking:
         one_line = all("\n" not in answer for answer in shown) if shown else self.reader.answer in ONE_LINE
         one_line = one_line and "\n" not in self.template.option("")
         return [self.template.separator, *(["\n"] if one_line and model.facts.type != "api" else [])]
-
-    def value(self, place: int, row: Inputs) -> Any:
-        return self.reader.options(self.task, row)[place]
 
 
 def named_template(task: TaskSpec, name: str) -> Template:

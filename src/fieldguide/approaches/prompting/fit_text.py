@@ -48,14 +48,15 @@ def _joins(character: str) -> bool:
 
 
 def shorten(inputs: Inputs, tokens: int, show: Callable[[Inputs], str], count: TokenCounter) -> Inputs:
-    """The row with its longest columns, or the longest texts of its lists, cut so that `show(row)` takes at most `tokens` tokens; columns that are short stay whole.
+    """The row with its longest columns, or the longest texts of its lists, cut so that `show(row)` takes at most `tokens` tokens.
 
-    Cuts to nothing if even that is too long: the frame around the text is never touched.
+    Columns that are short stay whole. Cuts to nothing if even that is too long: the frame around the text is never touched.
     """
     inputs = capped(inputs, max(tokens, 1) * CHARACTERS_A_TOKEN)
     if count(show(inputs)) <= tokens:
         return inputs
-    low, high = 0, max(len(text) for cell in inputs.values() for text in ([cell] if isinstance(cell, str) else cell))  # `low` fits or is nothing, `high` does not fit
+    longest = max((len(text) for cell in inputs.values() for text in ([cell] if isinstance(cell, str) else cell)), default=0)
+    low, high = 0, longest  # `low` fits or is nothing, `high` does not fit
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if count(show(capped(inputs, middle))) <= tokens else (low, middle)

@@ -11,7 +11,7 @@ import numpy as np
 
 from fieldguide.approaches.answers import predictions, softmax
 from fieldguide.approaches.approach import Approach, FitContext, Solver
-from fieldguide.approaches.prompting.asking import Asking, named_template, text_template
+from fieldguide.approaches.prompting.asking import CLOSED, Asking, named_template, text_template
 from fieldguide.approaches.prompting.fit_text import MARGIN, TokenCounter, shorten
 from fieldguide.errors import ApproachError
 from fieldguide.models.model import Generation, Model
@@ -74,8 +74,9 @@ def needs_prompting(model: Model, task: TaskSpec) -> Model:
     """The model itself; raises `ApproachError` if it cannot give the task's answers."""
     if not model.facts.can & {"score", "generate"}:
         raise ApproachError(f"The model {model.facts.reference!r} cannot be prompted; give a causal model such as smollm2-135m or hf:org/name.")
-    if Asking(task, Template("", "")).written and "generate" not in model.facts.can:
-        raise ApproachError(f"The model {model.facts.reference!r} only scores given answers, and {task.kind} asks for written ones; give one that writes.")
+    if task.reader.answer not in CLOSED and "generate" not in model.facts.can:
+        name = model.facts.reference
+        raise ApproachError(f"The model {name!r} only scores given answers, and {task.kind} asks for written ones; give one that writes.")
     return model
 
 
@@ -108,9 +109,10 @@ class PromptSolver(Solver):
     def _predict(self, inputs: list[Inputs]) -> list[Prediction]:
         model, asking = self.models.get(self.model), self.asking
         answer = self._by_writing if asking.written else self._by_score if "score" in model.facts.can else self._by_choosing
-        able = [row for row in inputs if asking.written or asking.words(row)]
-        found = iter(answer(model, able, self._prompts(model, able)) if able else ())
-        return [next(found) if asking.written or asking.words(row) else Prediction(Unparsed("", "the row has no choices")) for row in inputs]
+        able = [asking.written or bool(asking.reader.options(self.task, row)) for row in inputs]
+        asked = [row for row, can in zip(inputs, able, strict=True) if can]
+        found = iter(answer(model, asked, self._prompts(model, asked)) if asked else ())
+        return [next(found) if can else Prediction(Unparsed("", "the row has no choices")) for can in able]
 
     def prompts(self, inputs: Sequence[Inputs]) -> list[str]:
         """The prompts that `predict` would send, one a row."""
@@ -128,7 +130,8 @@ class PromptSolver(Solver):
             return [asking.show(row) for row in inputs]
         count = TokenCounter.of(model)
         room = context - count(frame) - MARGIN
-        left = [room - asking.answer_tokens(row, count, context) for row in inputs]
+        same = asking.answer_tokens(None, count, context) if asking.reader.answer == "label" else None
+        left = [room - (asking.answer_tokens(row, count, context) if same is None else same) for row in inputs]
         return [asking.show(shorten(row, own, asking.show, count)) for row, own in zip(inputs, left, strict=True)]
 
     def _by_score(self, model: Model, inputs: list[Inputs], prompts: list[str]) -> list[Prediction]:

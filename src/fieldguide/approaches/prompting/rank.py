@@ -3,7 +3,7 @@
 Two questions, and the documents' scores under them (d a document, q the query):
 
 - by "query": log p(q | d), how likely the model is to ask q after it has read d: the query likelihood of Sachan et al. 2022, EMNLP 2022,
-  arXiv:2204.07496, section 2.2, but for their division by the tokens of q, which are the same for all documents of a row;
+  arXiv:2204.07496, section 2, but for their division by the tokens of q, which are the same for all documents of a row;
 - by "relevance": log p(yes | q, d) − log p(no | q, d), the log-odds whose logistic is the score of Liang et al. 2022, arXiv:2211.09110, and
   of "RG-YN" in Zhuang et al. 2024, NAACL 2024, arXiv:2310.14122.
 
@@ -62,10 +62,10 @@ class PromptRank(Approach):
             raise ApproachError(f"{self.title} takes no by={self.by!r}; give {' or '.join(ASKED)}.")
         model = context.models.get(self.model)
         if "score" not in model.facts.can:
-            raise ApproachError(f"The model {self.model!r} cannot score; give one that can, or take prompt-zero-shot, which asks for the order in words.")
+            raise ApproachError(f"The model {self.model!r} cannot score; give one that can, or take prompt-zero-shot, which asks for the order.")
         solver = RankSolver(self.model, self.by)
         if model.facts.context is not None and solver.room(model, "") < LEAST_ROW:
-            raise ApproachError(f"The {model.facts.context:,} tokens that {self.model} can read leave no room for a document; give a model with a longer context.")
+            raise ApproachError(f"The {model.facts.context:,} tokens that {self.model} can read leave no room for a document; give a longer context.")
         return solver
 
     @classmethod

@@ -17,7 +17,7 @@ from fieldguide.approaches.tuning.heads import head_class
 from fieldguide.approaches.tuning.heads.head import Example, Head, States
 from fieldguide.approaches.tuning.heads.sequences import Sequencer
 from fieldguide.models.model import Model
-from fieldguide.records import Inputs, Prediction
+from fieldguide.records import Inputs, Prediction, Unparsed
 from fieldguide.tasks.task import TaskSpec
 
 AT_ONCE = 64  # sequences read at a time in prediction
@@ -69,13 +69,16 @@ class EncoderWithHead(torch.nn.Module):
         return found
 
     def answers(self, task: TaskSpec, inputs: Sequence[Inputs]) -> list[Prediction]:
-        """The head's answer to each row."""
+        """The head's answer to each row; `Unparsed` to one that offers nothing to choose from."""
         examples = self.head.examples(task, inputs, self.sequencer)
         outputs = self.outputs(examples)
         own: list[list[int]] = [[] for _ in inputs]
         for i, example in enumerate(examples):
             own[example.row].append(i)
-        return [self.head.answer(task, row, [outputs[i] for i in its], [examples[i] for i in its]) for row, its in zip(inputs, own, strict=True)]
+        return [
+            self.head.answer(task, row, [outputs[i] for i in its], [examples[i] for i in its]) if its else Prediction(Unparsed("", "the row offers nothing"))
+            for row, its in zip(inputs, own, strict=True)
+        ]
 
     def save(self, folder: Path) -> dict[str, Any]:
         """Encoder, tokeniser and head into the folder; the few plain values that loading needs besides."""
@@ -111,7 +114,7 @@ class EncoderWithHead(torch.nn.Module):
 
 def lengths(examples: Sequence[Example]) -> np.ndarray:
     """Tokens of each example's longest sequence, (examples,)."""
-    return np.array([max(len(sequence["input_ids"]) for sequence in example.sequences) for example in examples], dtype=np.int64)
+    return np.array([max((len(sequence["input_ids"]) for sequence in example.sequences), default=0) for example in examples], dtype=np.int64)
 
 
 def _batches(examples: Sequence[Example]) -> Iterator[list[int]]:

@@ -40,7 +40,8 @@ def names_of(table: Table, row: int, column: str) -> list[str]:
 def bare(choices: Sequence[str]) -> tuple[str, ...]:
     """The choices without the letter that stands before each of them ("A)", "(b) ", "C. "), where it does before all and leaves something."""
     names = letters(len(choices))
-    parts = [re.match(rf"\s*[(\[]?(?:{name}|{name.lower()})(?:[)\]]\s*|[.:]\s+)(?=\S)(.*)", text, re.S) for name, text in zip(names, choices, strict=True)]
+    after = r"(?:[)\]]\s*|[.:]\s+)(?=\S)(.*)"
+    parts = [re.match(rf"\s*[(\[]?(?:{name}|{name.lower()}){after}", text, re.S) for name, text in zip(names, choices, strict=True)]
     return tuple(part[1] if part else "" for part in parts) if len(parts) > 1 and all(parts) else tuple(choices)
 
 

@@ -31,6 +31,8 @@ QUESTIONS = frozenset(
 ANSWERS = ("answer", "answerkey", "answer_key", "correct_answer", "answer_index", "answer_idx", "correct", "target", "label", "gold", "gold_label")
 TELLING = 0.9
 """Share of rows from which on the place of the right choice is said to give it away."""
+COMMON = 8
+"""So many letters share rows out among roles and demonstrations."""
 LOOKED_AT = 200
 """Rows of a table that are looked at to tell its form."""
 
@@ -86,18 +88,21 @@ class MultipleChoice(ChoiceKind):
         notes = []
         letter, often = Counter(values).most_common(1)[0] if values else ("", 0)
         if len(values) > 1 and often >= TELLING * len(values):
-            notes.append(f"The right choice is {letter} in {often:,} of {len(values):,} rows of {table.name}, so its place alone gives it away; mix the choices.")
+            rows = f"{often:,} of {len(values):,} rows of {table.name}"
+            notes.append(f"The right choice is {letter} in {rows}, so its place alone gives it away; mix the choices.")
         offered = next((cells for column, cells in table.columns.items() if column.strip().casefold() in CHOICES and column != target), [])
         lists = {tuple(cell) for cell in offered if isinstance(cell, list) and cell}
         if len(lists) == 1 and len(offered) > 1:
-            notes.append(f"Every row of {table.name} offers the same choices; --kind classification measures them as labels, which more approaches learn.")
+            same = f"Every row of {table.name} offers the same choices"
+            notes.append(f"{same}; --kind classification measures them as labels, which more approaches learn.")
         return notes
 
     def labels(self, targets: Sequence[Any]) -> tuple[str, ...]:
         return ()
 
     def stratum(self, target: Any) -> str:
-        return str(target)
+        """The letter, of those that most rows have: dozens of letters would each be too rare to be dealt out."""
+        return target if target in letters(COMMON) else ""
 
     def question(self, spec: TaskSpec, inputs: Inputs) -> str:
         several = self.lists(spec.inputs)
@@ -112,7 +117,8 @@ class MultipleChoice(ChoiceKind):
 
     def show(self, spec: TaskSpec, inputs: Inputs) -> str:
         choices = self.choices(spec, inputs)
-        return "\n".join((f"Question: {self.question(spec, inputs)}", *(f"{a}. {text}" for a, text in zip(letters(len(choices)), choices, strict=True))))
+        listed = [f"{letter}. {text}" for letter, text in zip(letters(len(choices)), choices, strict=True)]
+        return "\n".join((f"Question: {self.question(spec, inputs)}", *listed))
 
     def templates(self, spec: TaskSpec) -> tuple[Template, ...]:
         """The last, "text", is for showing the question alone, where the choices' own texts are scored."""

@@ -25,6 +25,7 @@ from fieldguide.tasks.template import Template
 
 AGREEMENT = replace(ACCURACY, name="agreement", title="agreement")
 CHOSEN, REJECTED, RESPONSES, PREFERRED = "chosen", "rejected", "responses", "preferred"
+ORDINALS = {"A": "first|former|1st", "B": "second|latter|2nd"}
 PROMPTS = ("prompt", "question", "instruction", "query", "input", "context")
 
 
@@ -89,9 +90,10 @@ class Preference(MultipleChoice):
         found = super().parse(spec, text, inputs)
         if inputs is None or not isinstance(found, Unparsed) or stated(text, self.choices(spec, inputs)):
             return found
-        said = text
-        for letter, ordinal in (("A", "first|former|1st"), ("B", "second|latter|2nd")):
-            said = re.sub(rf"(?i)\b(?:{ordinal})(?:\s+(?:response|reply|answer|one|option)\b|(?=\W*$))", f"response {letter}", said)
+        named = [letter for letter, ordinal in ORDINALS.items() if re.search(rf"(?i)\b(?:{ordinal})\b", text)]
+        if len(named) != 1:
+            return found
+        said = re.sub(rf"(?i)\b(?:{ORDINALS[named[0]]})(?:\s+(?:response|reply|answer|one|option)\b|(?=\W*$))", f"response {named[0]}", text)
         found = super().parse(spec, said, inputs)
         return Unparsed(text, found.reason) if isinstance(found, Unparsed) else found
 

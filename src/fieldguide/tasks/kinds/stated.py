@@ -27,8 +27,12 @@ TURNED = re.compile(r"(?i)\b(?:not|never|cannot|neither|nor|doubt|wrong|unlikely
 """What turns a cue into its opposite, or into a question, where it stands before it in the sentence."""
 CLAUSE = re.compile(r"[.;!?\n]|,\s*(?:so|but|thus|hence|therefore|and)\b")
 LETTER = re.compile(r"[(\[<{]?(?P<letter>[A-Z]{1,2}|[a-z])(?![\w'’])(?P<rest>.*)", re.S)
-OTHER = re.compile(r"(?i)[)\]>}]?\s*(?:,|/|&|\+|\bor\b|\band\b)\s*(?:(?:option|choice|response)\s+)?[(\[]?(?P<letter>[a-z]{1,2})(?![\w'’])(?!\s+[a-z])")
-RIGHT = re.compile(r"(?i)[)\]>}]?\s+(?:is|would be|seems|must be)\s+(?:clearly\s+)?(?:the\s+)?(?:correct|right|best|better|true|preferred|preferable)\b")
+OTHER = re.compile(
+    r"(?i)[)\]>}]?\s*(?:,|/|&|\+|\bor\b|\band\b)\s*(?:(?:option|choice|response)\s+)?[(\[]?(?P<letter>[a-z]{1,2})(?![\w'’])(?!\s+[a-z])"
+)
+RIGHT = re.compile(
+    r"(?i)[)\]>}]?\s+(?:is|would be|seems|must be)\s+(?:clearly\s+)?(?:the\s+)?(?:correct|right|best|better|true|preferred|preferable)\b"
+)
 WRONG = re.compile(r"(?i)\W*\b(?:is|was|are|isn['’]t|cannot|not|wrong|incorrect|false)\b")
 REASON = re.compile(
     r"(?i)\s*[.,;:–—-]*\s*(?:because|since|as|so|this|that|these|the|it|they|which|when|if|in|by|for|my|explanation|reason\w*|rationale)\b"

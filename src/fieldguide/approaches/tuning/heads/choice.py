@@ -29,6 +29,8 @@ class ChoiceHead(PairHead):
         found = []
         for i, row in enumerate(inputs):
             question, choices = reader.question(task, row), reader.choices(task, row)
+            if not choices:
+                continue
             kept, goal = np.arange(len(choices)), None
             if targets is not None:
                 right = letters(len(choices)).index(targets[i])

@@ -36,7 +36,7 @@ class NumberHead(TextHead):
         found = super().examples(task, inputs, sequencer, targets, seed)
         if task.reader.arity == 1:
             return found
-        pairs = sequencer.pairs([task.reader.segments(task, row) for row in inputs])
+        pairs = sequencer.pairs([(first, second) for first, second in (task.reader.segments(task, row) for row in inputs)])
         return [replace(example, places=second) for example, (_, second) in zip(found, pairs, strict=True)]
 
     def vectors(self, states: States, examples: Sequence[Example]) -> torch.Tensor:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from fieldguide.approaches.prompting.fit_text import CHARACTERS_A_TOKEN, cut
 from fieldguide.models.text import clean
 
 Encoded = dict[str, list[int]]
@@ -103,7 +104,9 @@ class Sequencer:
         return text[: max((stop for _, stop in offsets), default=0)]
 
     def _read(self, rows: Sequence[tuple[str, ...]]) -> Any:
-        return self.tokenizer(*([clean(text) for text in side] for side in zip(*rows, strict=True)), truncation=True, max_length=self.max_tokens)
+        most = self.max_tokens * CHARACTERS_A_TOKEN  # a tokeniser's own truncation is quadratic in what it cuts off
+        sides = ([clean(cut(text, most)) for text in side] for side in zip(*rows, strict=True))
+        return self.tokenizer(*sides, truncation=True, max_length=self.max_tokens)
 
     def _offsets(self, words: Sequence[str], **how: Any) -> Any:
         return self.tokenizer(" ".join(words), return_offsets_mapping=True, verbose=False, **how)
