@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from hostile import NOTHING
 
@@ -261,3 +262,9 @@ def test_agreement_is_the_accuracy_of_scikit_learn() -> None:
     assert AGREEMENT.of(targets, values) == accuracy_score(targets, values) == 0.6
     assert AGREEMENT.of(["A", "B"], [Unparsed("", "nothing"), "B"]) == 0.5
     assert AGREEMENT.title == "agreement"
+
+
+def test_naming_the_target_alone_does_not_hide_the_form_of_a_table() -> None:
+    rows = [{"question": f"Which of these is number {i}?", "choices": [f"number {i}", f"number {i + 1}", "none"], "answer": "ABC"[i % 3]} for i in range(40)]
+    task = read_task(pd.DataFrame(rows), target="answer")
+    assert (task.spec.kind, task.spec.inputs) == ("multiple-choice", ("question", "choices"))

@@ -68,8 +68,8 @@ def _read_columns(
     tables: Mapping[str, Table], *, target: str | None, inputs: str | Sequence[str] | None, kind: str | None, metric: str | None
 ) -> tuple[dict[str, Table], Reading]:
     """The tables as their kind has them, one row a row of the task, and what their columns are."""
-    form = told(tables["train"], kind) if target is None and inputs is None else None
-    if form is None:
+    form = told(tables["train"], kind) if inputs is None else None
+    if form is None or target not in (None, form[2]):
         reading = infer(tables, target=target, inputs=inputs, kind=kind, metric=metric)
         return _shaped(tables, reading.kind, reading.inputs, reading.target), reading
     kind, columns, target, note = form
