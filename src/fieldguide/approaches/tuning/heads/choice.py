@@ -46,5 +46,10 @@ class ChoiceHead(PairHead):
         """A row with twice the choices counts no more than another."""
         return torch.stack([-output.log_softmax(0)[example.target] for output, example in zip(outputs, examples, strict=True)]).mean()
 
+    def score(self, outputs: Sequence[torch.Tensor], examples: Sequence[Example]) -> tuple[float, ...]:
+        """Accuracy, then minus the loss."""
+        right = [int(output.argmax()) == example.target for output, example in zip(outputs, examples, strict=True)]
+        return float(np.mean(right)), -float(self.loss(outputs, examples))
+
     def answer(self, task: TaskSpec, inputs: Inputs, outputs: Sequence[torch.Tensor], examples: Sequence[Example]) -> Prediction:
         return predictions(letters(len(outputs[0])), softmax(outputs[0].numpy()[None]))[0]

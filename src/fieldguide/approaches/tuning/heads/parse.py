@@ -79,6 +79,15 @@ class ParseHead(Head):
             tokens += len(heads)
         return torch.stack(total).sum() / tokens
 
+    def score(self, outputs: Sequence[torch.Tensor], examples: Sequence[Example]) -> tuple[float, ...]:
+        """The share of tokens whose best head and best relation are right, before a tree is made of them, then minus the loss."""
+        right: list[bool] = []
+        for output, example in zip(outputs, examples, strict=True):
+            layers, (heads, relations) = output.to(self.root.device), zip(*example.target, strict=True)
+            best = zip(self.arcs(layers).argmax(1).tolist(), self.relations(layers, heads).argmax(1).tolist(), strict=True)
+            right += [own == true for own, true in zip(best, zip(heads, relations, strict=True), strict=True)]
+        return sum(right) / len(right), -float(self.loss(outputs, examples))
+
     @torch.inference_mode()
     def answer(self, task: TaskSpec, inputs: Inputs, outputs: Sequence[torch.Tensor], examples: Sequence[Example]) -> Prediction:
         layers = outputs[0].to(self.root.device)

@@ -42,8 +42,16 @@ class TagsHead(Head):
         return list(self.linear(self.dropout(found)).split([len(example.places) for example in examples]))
 
     def loss(self, outputs: Sequence[torch.Tensor], examples: Sequence[Example]) -> torch.Tensor:
-        truth = torch.tensor([tag for example in examples for tag in example.target], device=outputs[0].device)
-        return torch.nn.functional.cross_entropy(torch.cat(list(outputs)), truth)
+        return torch.nn.functional.cross_entropy(torch.cat(list(outputs)), _tags(outputs, examples))
+
+    def score(self, outputs: Sequence[torch.Tensor], examples: Sequence[Example]) -> tuple[float, ...]:
+        """The share of right tags, then minus the loss."""
+        right = torch.cat(list(outputs)).argmax(1) == _tags(outputs, examples)
+        return float(right.float().mean()), -float(self.loss(outputs, examples))
 
     def answer(self, task: TaskSpec, inputs: Inputs, outputs: Sequence[torch.Tensor], examples: Sequence[Example]) -> Prediction:
         return Prediction([task.labels[place] for output in outputs for place in output.argmax(1).tolist()])
+
+
+def _tags(outputs: Sequence[torch.Tensor], examples: Sequence[Example]) -> torch.Tensor:
+    return torch.tensor([tag for example in examples for tag in example.target], dtype=torch.long, device=outputs[0].device)
