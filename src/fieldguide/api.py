@@ -96,6 +96,8 @@ def decide(
         descriptions=chosen.descriptions,
         seed=chosen.seed,
     )
+    if not chosen.approaches:  # what gives another form of answer was not asked for
+        approaches = [approach for approach in approaches if task.spec.reader.answer in approach.answers]
     for note in task.notes:
         say(note)
     folder = run_folder(task, chosen, out) if resume is None else same_task(task, Path(resume))
