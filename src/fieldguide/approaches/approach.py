@@ -51,6 +51,12 @@ class FitContext:
     """Called with a short message and the share done, 0 to 1."""
 
 
+def rungs_up_to(ladder: Sequence[int], rows: int) -> tuple[int, ...]:
+    """The rungs of a ladder (ascending) up to the first that holds so many rows: more labels than an approach shows are worth no trial."""
+    first = next((i for i, rung in enumerate(ladder) if rung >= rows), len(ladder))
+    return tuple(ladder[: first + 1])
+
+
 @dataclass(frozen=True, kw_only=True)
 class Approach(ABC):
     """A way to solve a task. Fields are plain values (str, int, float, bool, None, tuples of these): repr, hash, cache key and JSON come for free."""

@@ -24,7 +24,7 @@ from unittest.mock import patch
 import numpy as np
 from scipy.special import expit, logit, ndtr, ndtri
 
-from fieldguide.approaches.approach import Approach, FitContext, Solver
+from fieldguide.approaches.approach import Approach, FitContext, Solver, rungs_up_to
 from fieldguide.models import meter
 from fieldguide.models.pool import ModelPool
 from fieldguide.records import Inputs, Prediction, Row, Unparsed, Usage
@@ -111,8 +111,7 @@ class Simulated(Approach):
             return tuple(ladder)
         if self.most_labels == 0:
             return (0,)
-        enough = next((i for i, rung in enumerate(ladder) if rung >= self.most_labels), len(ladder))
-        return tuple(ladder[: enough + 1])
+        return rungs_up_to(ladder, self.most_labels)
 
     def repeats(self) -> bool:
         return self.seed_sd > 0

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from fieldguide.approaches.answers import segments
-from fieldguide.approaches.approach import Approach, FitContext, Solver
+from fieldguide.approaches.approach import Approach, FitContext, Solver, rungs_up_to
 from fieldguide.approaches.embedding.features import needs_embedding
 from fieldguide.approaches.prompting.asking import Asking
 from fieldguide.approaches.prompting.corruption import SHOWN, corrupted
@@ -80,8 +80,7 @@ class ChosenShots(Prompted):
 
     def label_counts(self, ladder: Sequence[int]) -> tuple[int, ...]:
         """Every rung; of picks that look at no embeddings those up to the first that holds `shots` rows."""
-        enough = next((i for i, rung in enumerate(ladder) if rung >= self.shots > 0 and not self.embeds), len(ladder))
-        return tuple(ladder[: enough + 1])
+        return tuple(ladder) if self.embeds or not self.shots else rungs_up_to(ladder, self.shots)
 
     def calls(self, n_labels: int, n_rows: int, task: TaskSpec) -> int:
         return n_rows + {"nearest": n_labels + n_rows, "diverse": n_labels}.get(self.pick, 0)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from fieldguide.approaches.approach import FitContext
+from fieldguide.approaches.approach import FitContext, rungs_up_to
 from fieldguide.approaches.prompting.asking import Asking
 from fieldguide.approaches.prompting.fit_text import MARGIN, TokenCounter, shorten
 from fieldguide.approaches.prompting.prompt import Demonstration, Prompted, PromptSolver
@@ -37,8 +37,7 @@ class PromptFewShot(Prompted):
 
     def label_counts(self, ladder: Sequence[int]) -> tuple[int, ...]:
         """The rungs up to the first that holds `shots` rows: labels beyond it would not be shown."""
-        enough = next((i for i, rung in enumerate(ladder) if rung >= self.shots), len(ladder))
-        return tuple(ladder[: enough + 1])
+        return rungs_up_to(ladder, self.shots)
 
     def _fit(self, task: TaskSpec, train: tuple[Row, ...], context: FitContext) -> PromptSolver:
         if self.shots < 1:

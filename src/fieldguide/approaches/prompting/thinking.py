@@ -17,7 +17,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from fieldguide.approaches.approach import Approach, FitContext, Solver
+from fieldguide.approaches.approach import Approach, FitContext, Solver, rungs_up_to
 from fieldguide.approaches.prompting.few_shot import deal, fitting_whole
 from fieldguide.approaches.prompting.fit_text import MARGIN, TokenCounter
 from fieldguide.approaches.prompting.prompt import Demonstration, Prompted, PromptSolver, check_room
@@ -69,8 +69,7 @@ class PromptCot(Prompted):
         """None are used zero-shot; few-shot the rungs up to the first that holds `tries` rows."""
         if self.way == "zero-shot":
             return (0,)
-        enough = next((i for i, rung in enumerate(ladder) if rung >= self.tries), len(ladder))
-        return tuple(ladder[: enough + 1])
+        return rungs_up_to(ladder, self.tries)
 
     def repeats(self) -> bool:
         return self.way != "zero-shot"

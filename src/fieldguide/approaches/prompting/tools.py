@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from fieldguide.approaches.approach import FitContext, Solver
+from fieldguide.approaches.approach import FitContext, Solver, rungs_up_to
 from fieldguide.approaches.prompting.asking import Asking
 from fieldguide.approaches.prompting.calculator import NAME, CannotCalculate, calculate, expression_for
 from fieldguide.approaches.prompting.few_shot import deal, fitting_whole
@@ -59,8 +59,7 @@ class PromptTools(Prompted):
     rounds: int = 4
 
     def label_counts(self, ladder: Sequence[int]) -> tuple[int, ...]:
-        enough = next((i for i, rung in enumerate(ladder) if rung >= 2 * self.shots), len(ladder))
-        return tuple(ladder[: enough + 1])
+        return rungs_up_to(ladder, 2 * self.shots)
 
     def calls(self, n_labels: int, n_rows: int, task: TaskSpec) -> int:
         return n_rows * (self.rounds + 1)
