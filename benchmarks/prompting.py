@@ -21,6 +21,7 @@ from fieldguide.tasks.task import Task
 
 TRIVIAL, FEW = ("majority", None), ("prompt-few-shot", None)
 TOOLS = ("prompt-tools", None)
+STEPS = ("prompt-cot", None)
 POOLED = "$DATA/squad_xquad_en/test.jsonl"
 
 
@@ -44,7 +45,7 @@ JOBS: dict[str, Job] = {
     "multiplication 4": Job("numeric-answer", (TRIVIAL, FEW, TOOLS), folder="ability:multiplication:4", rows=100),
     "addition 8": Job("numeric-answer", (TRIVIAL, FEW, TOOLS), folder="ability:addition:8", rows=100),
     "modular 3": Job("numeric-answer", (TRIVIAL, FEW, TOOLS), folder="ability:modular:3", rows=100),
-    "multiarith": Job("numeric-answer", (TRIVIAL, FEW, TOOLS), rows=100),
+    "multiarith": Job("numeric-answer", (TRIVIAL, FEW, TOOLS, STEPS), rows=100),
     "squad closed": Job("short-answer", (TRIVIAL, ("prompt-zero-shot", None)), folder="squad_xquad_en", rows=100, made=closed_book),
     "squad pooled": Job(
         "short-answer",
