@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
+from io import StringIO
 
 import numpy as np
 import pytest
+from rich.console import Console
 
+import fieldguide
+from fieldguide.approaches.approach import make
 from fieldguide.records import Prediction, Unparsed, plain
+from fieldguide.report.evaluation import render
+from fieldguide.testing.toy_forms import toy_form_task
 from fieldguide.verdict.prompt_bias import common_token_bias, label_bias, mean_distribution, prompt_bias, recency_bias
 
 LABELS = ("a", "b", "c")
@@ -77,3 +84,23 @@ def test_numbers_that_do_not_belong_together_are_refused() -> None:
         prompt_bias(LABELS, SKEWED, ["a"])
     with pytest.raises(ValueError, match="3 labels and 2 priors"):
         prompt_bias(LABELS, SKEWED, TARGETS, prior=[0.5, 0.5])
+
+
+def test_evaluate_tells_what_a_prompt_leans_towards_and_nothing_of_others() -> None:
+    task = toy_form_task("classification", train=40, test=40)
+    few = make("prompt-few-shot", model="fake:", shots=6)
+    chosen = make("prompt-chosen-shots", model="fake:", encoder="fake:", shots=3)
+    found = {one.record.approach["name"]: one for one in fieldguide.evaluate([few, chosen, make("prompt-calibrated", model="fake:", shots=6), make("majority")], task)}
+    assert found["majority"].bias is None
+    bias = found["prompt-few-shot"].bias
+    assert bias is not None
+    assert bias.rows == found["prompt-few-shot"].rows
+    assert bias.label is not None
+    assert 0 <= bias.label <= 1
+    assert bias.recency is not None
+    assert bias.common_token is None, "only a calibrated prompt has measured its prior"
+    assert found["prompt-chosen-shots"].bias == replace(found["prompt-chosen-shots"].bias, recency=None), "each row has its own last demonstration"
+    assert found["prompt-calibrated"].bias.common_token is not None
+    console = Console(width=100, record=True, file=StringIO())
+    render(list(found.values()), console)
+    assert console.export_text().count("towards some labels") == 3

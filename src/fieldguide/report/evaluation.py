@@ -14,6 +14,7 @@ from rich.text import Text
 from fieldguide.report import words
 from fieldguide.verdict.evaluate import Evaluation
 from fieldguide.verdict.paraphrases import ParaphraseSpread
+from fieldguide.verdict.prompt_bias import PromptBias
 
 LOWER = "↓"
 OTHERS, LEAST = 55, 13
@@ -29,6 +30,9 @@ def render(found: Sequence[Evaluation], console: Console) -> None:
         console.print(Text(("\n" if i else "") + heading, style="bold"))
         if rows:
             console.print(_table([one for one in own if one.measured], rows, console.width))
+        for one in own:
+            if one.bias is not None and (leaning := _leaning(one.bias)):
+                console.print(Text(f"{words.clip(one.solver, 80)} leans {leaning}", style="dim"))
         for one in own:
             if not one.measured:
                 console.print(_left_out(one))
@@ -55,6 +59,14 @@ def _table(found: Sequence[Evaluation], rows: int, width: int) -> Table:
         estimates = "\n".join(words.estimate(e) + "\n" * (len(title) - 1) for title, e in zip(titles, one.metrics.values(), strict=True))
         table.add_row(_name(one, rows), escape(metrics), escape(estimates), unread, spent, cost)
     return table
+
+
+def _leaning(bias: PromptBias) -> str:
+    """What a prompt's answers lean towards, by how much; "" where nothing can be told."""
+    told = [f"towards some labels by {words.number(bias.label)} of its belief"] if bias.label is not None else []
+    told += [f"towards its last demonstration's by {words.number(bias.recency)} of its answers"] if bias.recency is not None else []
+    told += [f"towards what is likely without content by ρ = {words.number(bias.common_token)}"] if bias.common_token is not None else []
+    return ", ".join(told) + " (0 is no bias, few rows make some by chance)" if told else ""
 
 
 def _left_out(one: Evaluation) -> Text:

@@ -29,6 +29,7 @@ from fieldguide.verdict.doubts import rare_labels
 from fieldguide.verdict.feasible import running
 from fieldguide.verdict.likelihoods import likelihood_of_answers
 from fieldguide.verdict.measure import Ruler
+from fieldguide.verdict.prompt_bias import PromptBias, biases_of
 from fieldguide.verdict.subjects import Subject
 from fieldguide.verdict.verdict import Estimate
 
@@ -61,6 +62,8 @@ class Evaluation:
     can tell: it took calls of its own, which stand in no figure of the record."""
     unparsed_share: float | None = None
     """Share of its answers that could not be read as one; they count as wrong."""
+    bias: PromptBias | None = None
+    """Of a prompt that gives labels: what it leans towards, whatever is asked."""
     latency_p50_s: float | None = None
     latency_p95_s: float | None = None
     """Of a single row."""
@@ -190,6 +193,7 @@ def _measured(
     if not cells:
         return found
     (cell,), ruler = cells, Ruler.of(targets, task.clusters)
+    asked = [task[Role.CERTIFY][i] for i in cell.rows]
     costs = running(cell, terms.machine_price_usd_per_hour)
     names = dict.fromkeys((found.metric, *task.spec.reader.metrics))
     return replace(
@@ -197,6 +201,7 @@ def _measured(
         rows=len(cell.rows),
         metrics={name: ruler.estimate(name, cell) for name in names} | likelihood_of_answers(solver, task, cell, ruler, say),
         unparsed_share=cell.unparsed_share,
+        bias=biases_of(solver, task.spec, [answers[row.id] for row in asked], [row.target for row in asked]),
         latency_p50_s=costs.p50_s,
         latency_p95_s=costs.p95_s,
         cost_per_1k_usd=costs.per_1k_usd,

@@ -13,8 +13,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fieldguide.approaches.approach import Solver
+from fieldguide.approaches.prompting.calibrated import CalibratedSolver
+from fieldguide.approaches.prompting.chosen_shots import ChosenShotsSolver
+from fieldguide.approaches.prompting.prompt import PromptSolver
 from fieldguide.records import Prediction
 from fieldguide.tasks.scoring.numbers import SPEARMAN
+from fieldguide.tasks.task import TaskSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,19 @@ def prompt_bias(
         recency=recency_bias([p.value if p.parsed else None for p in predictions], targets, last) if last is not None and targets else None,
         common_token=common_token_bias(mean, prior) if mean is not None and prior is not None and len(labels) > 2 else None,
     )
+
+
+def biases_of(solver: Solver | None, task: TaskSpec, predictions: Sequence[Prediction], targets: Sequence[str]) -> PromptBias | None:
+    """The biases of a prompt's answers to rows; None for what is no prompt, and where rows have no labels of one space.
+
+    Where every row has demonstrations of its own there is no last one, and only a calibrated prompt knows its labels' prior.
+    """
+    if not isinstance(solver, PromptSolver) or task.reader.answer != "label" or not targets:
+        return None
+    own = isinstance(solver, ChosenShotsSolver) and solver.vectors is not None
+    last = solver.demonstrations[-1].answer if solver.demonstrations and not own else None
+    prior = solver.prior if isinstance(solver, CalibratedSolver) and solver.prior else None
+    return prompt_bias(task.labels, predictions, targets, last=last if last in task.labels else None, prior=prior)
 
 
 def mean_distribution(labels: Sequence[str], predictions: Sequence[Prediction]) -> np.ndarray | None:
