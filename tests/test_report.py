@@ -302,6 +302,8 @@ def test_leading_crossing_is_that_of_the_recommended_approach() -> None:
     assert [c.n_star for c in picks.crossings(other)] == [18.4]  # the one that holds it does not cross
     back = dataclasses.replace(v.crossings[1], first="key-fine-tune", second="key-linear-probe", n_star=900.0)
     assert [c.n_star for c in picks.crossings(dataclasses.replace(v, crossings=(v.crossings[1], v.crossings[0], back)))] == [236.0, 900.0]
+    told = dataclasses.replace(v.crossings[1], told=True)
+    assert [c.n_star for c in picks.crossings(dataclasses.replace(v, crossings=(v.crossings[0], told)))] == [236.0], "the sentence speaks of this one"
     assert picks.crossings(old_verdict()) == []
 
 

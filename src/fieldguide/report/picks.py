@@ -7,9 +7,11 @@ from fieldguide.verdict.verdict import Cascade, Crossing, Standing, Verdict
 
 
 def crossings(verdict: Verdict) -> list[Crossing]:
-    """The leading pair's crossings, ascending: the first pair that holds the recommended approach, else the first that crosses at all."""
+    """The leading pair's crossings, ascending: the pair that the verdict's sentence speaks of, else the first that holds the recommended
+    approach, else the first that crosses at all."""
     real = [c for c in verdict.crossings if words.known(c.n_star) and (c.n_star or 0) > 0]
-    lead = next((c for c in real if verdict.recommended in (c.first, c.second)), real[0] if real else None)
+    own = next((c for c in real if verdict.recommended in (c.first, c.second)), real[0] if real else None)
+    lead = next((c for c in real if c.told), own)
     same = [c for c in real if lead and {c.first, c.second} == {lead.first, lead.second}]
     return sorted(same, key=lambda c: c.n_star or 0)
 

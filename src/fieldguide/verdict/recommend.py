@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 from fieldguide.records import Unparsed, Usage, plain
@@ -18,7 +19,7 @@ from fieldguide.verdict.findings import Findings, find
 from fieldguide.verdict.forms import UNREAD, form_of
 from fieldguide.verdict.key import with_verdict
 from fieldguide.verdict.measure import Ruler
-from fieldguide.verdict.sentence import sentence
+from fieldguide.verdict.sentence import sentence, told
 from fieldguide.verdict.standings import standings
 from fieldguide.verdict.verdict import Constraints, KeyPath, Verdict
 
@@ -36,7 +37,8 @@ def reach(
     found = find(evidence, tolerance, constraints, machine_price_usd_per_hour)
     winner = found.measured.get(found.recommended) if found.recommended else None
     record_index = _handed_over(evidence, found.ruler, winner.cell) if winner else 0
-    crossed, measured = crossings(found), [record for record in evidence.records if record.family != "cascade"]
+    crossed = crossings(found)
+    spoken, measured = told(found, crossed) if winner else None, [record for record in evidence.records if record.family != "cascade"]
     return Verdict(
         sentence=sentence(found, crossed),
         recommended=found.recommended,
@@ -58,7 +60,7 @@ def reach(
         provenance=plain(evidence.provenance),
         confusions=_confusions(found.ruler, winner.cell, record_index) if winner and form_of(evidence.task) == "label" else (),
         handed_over=_solver(found, winner.cell, record_index) if winner else {},
-        crossings=crossed,
+        crossings=tuple(replace(each, told=each is spoken) for each in crossed),
         cascades=concluded(tried, found.recommended, found.ruler, found.metric, found.measured, found.running, [k for k in found.objections if found.objections[k]]),
         events=tuple(evidence.events),
         key_path=with_verdict(key, winner.first.family if winner else "") if key else None,

@@ -76,14 +76,13 @@ def crossing(found: Findings, known: Sequence[Crossing] | None = None) -> str:
     the leaders at the label counts tried.
     """
     known = crossings(found) if known is None else known
-    for each in known:
-        one, two = found.measured[each.first], found.measured[each.second]
-        if each.n_star is not None and each.low is not None and each.high is not None and not trains(one) and trains(two):
-            below = "prompt" if one.first.family == "prompting" else f"use {called(one)}"
-            above = "tune" if two.first.family == "tuning" else "train"
-            back = next((other for other in known if (other.first, other.second) == (each.second, each.first) and (other.n_star or 0) > each.n_star), None)
-            tail = f", and above about {roughly(round(back.n_star or 0))} {below} again" if back else ""
-            return f"Below about {roughly(round(each.n_star))} labels {below}, above that {above} ({between(each.low, each.high)}){tail}."
+    if each := told(found, known):
+        one, two, at = found.measured[each.first], found.measured[each.second], each.n_star or 0.0
+        below = "prompt" if one.first.family == "prompting" else f"use {called(one)}"
+        above = "tune" if two.first.family == "tuning" else "train"
+        back = next((other for other in known if (other.first, other.second) == (each.second, each.first) and (other.n_star or 0) > at), None)
+        tail = f", and above about {roughly(round(back.n_star or 0))} {below} again" if back else ""
+        return f"Below about {roughly(round(at))} labels {below}, above that {above} ({between(each.low, each.high)}){tail}."
     entries = [entry for entry in found.measured.values() if not entry.trivial and entry.first.family != "cascade"]
     untrained = [entry for entry in entries if not trains(entry)]
     trained = [entry for entry in entries if trains(entry)]
@@ -96,6 +95,12 @@ def crossing(found: Findings, known: Sequence[Crossing] | None = None) -> str:
         return ""
     first = list(leads)[len(ahead)]
     return f"In these trials {called(leads[ahead[-1]])} led up to {count(ahead[-1], 'label')}; training led from {first:,}."
+
+
+def told(found: Findings, known: Sequence[Crossing]) -> Crossing | None:
+    """The crossing that the sentence speaks of: the first where training overtakes an approach without it, at a place known on both sides."""
+    whole = (each for each in known if each.n_star is not None and each.low is not None and each.high is not None)
+    return next((each for each in whole if not trains(found.measured[each.first]) and trains(found.measured[each.second])), None)
 
 
 def _leader(found: Findings, untrained: list[Entry], trained: list[Entry], n: int) -> Entry | None:

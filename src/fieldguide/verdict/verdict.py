@@ -82,6 +82,8 @@ class Crossing:
     break_even_sure: float | None
     """The variance-aware break-even: from so many labels on a single draw of labels and seed favours the second with 80 % probability."""
     sentence: str
+    told: bool = False
+    """Whether the verdict's own sentence speaks of this one."""
 
 
 @dataclass(frozen=True)
