@@ -47,6 +47,8 @@ class Seen:
 
     @property
     def prompt(self) -> str:
+        if len(self.body.get("messages", ())) > 1:
+            return json.dumps(self.body["messages"])
         return self.body["messages"][0]["content"] if "messages" in self.body else self.body.get("prompt", "")
 
 
@@ -246,6 +248,27 @@ class FaultyServer:
 
     def _length_too_short(self, seen: Seen) -> Reply:
         return Reply(data=self.good(seen), length=40)
+
+
+class ToolServer(FaultyServer):
+    """Takes tools as OpenAI's chat completions do: asked in a chat, it calls the first tool with what `asks` makes of the question, and answers with
+    what the tool said."""
+
+    asks: Callable[[str], list[str]] = staticmethod(lambda question: [question])
+    """A question → the arguments of the calls, each a text, or JSON if it begins with a brace."""
+
+    def _choice(self, seen: Seen, k: int, text: str, chat: bool) -> dict[str, Any]:
+        choice = super()._choice(seen, k, text, chat)
+        if tools := seen.body.get("tools"):
+            last, function = seen.body["messages"][-1], tools[0]["function"]
+            (argument,) = function["parameters"]["required"]
+            given = [own if own.startswith("{") else json.dumps({argument: own}) for own in self.asks(last["content"])]
+            calls = [{"id": f"id{i:07d}", "type": "function", "function": {"name": function["name"], "arguments": own}} for i, own in enumerate(given)]
+            if last["role"] == "user" and calls:
+                choice |= {"message": {"role": "assistant", "content": None, "tool_calls": calls}, "finish_reason": "tool_calls"}
+            else:
+                choice["message"] = {"role": "assistant", "content": f"Answer: {last['content']}"}
+        return choice
 
 
 class EchoServer(FaultyServer):

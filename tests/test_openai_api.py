@@ -108,7 +108,7 @@ def test_two_thousand_requests_to_a_faulty_server_lose_nothing() -> None:
 def test_the_contract_holds_for_a_server_that_generates() -> None:
     with FaultyServer() as server:
         model = model_at(server)
-        assert model.facts.can == {"generate"}
+        assert model.facts.can == {"generate", "tools"}
         assert set(check_model(model).values()) == {"passed"}
 
 
@@ -117,7 +117,7 @@ def test_the_contract_holds_for_a_server_that_echoes(start: str) -> None:
     with EchoServer() as server:
         server.start = start
         model = model_at(server)
-        assert model.facts.can == {"generate", "score"}
+        assert model.facts.can == {"generate", "score", "tools"}
         assert set(check_model(model).values()) == {"passed"}
 
 
@@ -138,7 +138,7 @@ def test_scores_are_those_of_the_text_as_it_is_read() -> None:
 def test_a_server_that_gives_each_token_the_next_ones_probability_is_not_believed() -> None:
     with EchoServer() as server:
         server.shift = 1
-        assert model_at(server).facts.can == {"generate"}
+        assert model_at(server).facts.can == {"generate", "tools"}
 
 
 def test_choosing_on_a_server_that_echoes_scores() -> None:

@@ -272,7 +272,7 @@ def test_settings_from_the_environment_are_checked(value: str, monkeypatch: pyte
 def test_the_facts_of_a_local_server() -> None:
     with FaultyServer() as server:
         facts = model_at(server).facts
-    assert (facts.type, facts.local, facts.can) == ("api", True, {"generate"})
+    assert (facts.type, facts.local, facts.can) == ("api", True, {"generate", "tools"})
     assert facts.reference == f"openai:toy@{server.url}"
 
 

@@ -3,20 +3,12 @@ of llama-cpp-python, which echoes log-probabilities. Neither needs a network. Mi
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import os
-import socket
-import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from real_servers import needs, served
 
 from fieldguide.errors import MissingExtra, ModelError
 from fieldguide.models import meter
@@ -32,13 +24,6 @@ from fieldguide.testing.check_model import check_model
 pytestmark = pytest.mark.slow
 
 PATIENT = Patience(timeout_s=300, cap=4)
-START_S = 120
-
-
-def needs(*modules: str) -> None:
-    for module in modules:
-        if importlib.util.find_spec(module) is None:
-            pytest.skip(f"the package {module} is not installed; this server needs it: pip install '.[servers]'")
 
 
 @pytest.fixture(autouse=True)
@@ -55,37 +40,6 @@ def weights() -> Path:
         pytest.skip(str(missing))
 
 
-@contextmanager
-def served(command: list[str], folder: Path, **environment: str) -> Iterator[str]:
-    """The address of a server that runs while the block does; it is ended by its own process id."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    log = (folder / "log.txt").open("w")
-    process = subprocess.Popen(
-        [*command, "--host", "127.0.0.1", "--port", str(port)],
-        stdout=log,
-        stderr=subprocess.STDOUT,
-        env={**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "HF_HOME": str(folder), **environment},
-    )
-    try:
-        for _ in range(START_S * 2):
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/openapi.json", timeout=5).close()
-                break
-            except (urllib.error.URLError, OSError):
-                assert process.poll() is None, (folder / "log.txt").read_text()[-2000:]
-                time.sleep(0.5)
-        yield f"http://127.0.0.1:{port}/v1"
-    finally:
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-        log.close()
-
-
 def priced(name: str, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     """Give a local model a price, so that the clause on work can be checked."""
     (folder / "prices.json").write_text(json.dumps({name: {"prompt": 1.0, "completion": 2.0}}))
@@ -100,7 +54,7 @@ def test_transformers_serve(weights: Path, tmp_path: Path, monkeypatch: pytest.M
     command += ["--device", "cpu", "--dtype", "float32"]
     with served(command, tmp_path) as url:
         model = load_openai(f"openai:{folder}@{url}", PATIENT)
-        assert (model.facts.can, model.facts.local) == ({"generate"}, True)
+        assert (model.facts.can, model.facts.local) == ({"generate", "tools"}, True)
         said = model.generate(["The capital of France is"], max_tokens=8)
         greedy = "It takes a temperature and decodes greedily all the same, unless the model's own settings say to sample."
         check_model(model, exceptions={"seed": greedy})
@@ -123,7 +77,7 @@ def test_the_server_of_llama_cpp_python(weights: Path, tmp_path: Path, monkeypat
     command += ["--n_ctx", "512", "--n_threads", "1", "--verbose", "false"]
     with served(command, tmp_path) as url:
         model = load_openai(f"openai:smollm2@{url}", PATIENT)
-        assert model.facts.can == {"generate"}, "for a model that begins no text with a token, its log-probabilities stand a place too late"
+        assert model.facts.can == {"generate", "tools"}, "for a model that begins no text with a token, its log-probabilities stand a place too late"
         held_back(model)
         [[one], [two]] = model.choose(["Is an apple a fruit or a tool?", "What colour is grass?"], [[" fruit", " tool"], ["Red", "Green"]])
         assert one.text in (" fruit", " tool")
@@ -133,7 +87,7 @@ def test_the_server_of_llama_cpp_python(weights: Path, tmp_path: Path, monkeypat
             load_openai(f"openai:smollm3@{url}", PATIENT)
     with served([*command, "--kv_overrides", "tokenizer.ggml.add_bos_token=bool:true"], tmp_path) as url:
         model = load_openai(f"openai:smollm2@{url}", PATIENT)
-        assert model.facts.can == {"generate", "score"}
+        assert model.facts.can == {"generate", "score", "tools"}
         own = ModelPool().get("smollm2-135m")
         prompts = ["One", "Fruit or tool?\n\nan apple\nAnswer: fruit\n\na hammer\nAnswer: tool\n\na ripe pear\nAnswer:", "日本の首都は"]
         options = [[" two three four"], [" fruit", " tool"], ["東京", "大阪"]]

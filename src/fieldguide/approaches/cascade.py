@@ -53,7 +53,7 @@ class Cascade(Approach):
         if len(self.stages) < 2:
             raise ApproachError(f"A cascade has two stages or more; {len(self.stages)} came.")
         _check(self.thresholds, len(self.stages) - 1)
-        return [_made(stage) for stage in self.stages]
+        return [as_approach(stage) for stage in self.stages]
 
     def unsuited(self, task: TaskSpec) -> str | None:
         return super().unsuited(task) or next((why for stage in self.parts() if (why := stage.unsuited(task))), None)
@@ -67,12 +67,12 @@ class Cascade(Approach):
         return not self.thresholds or any(stage.repeats() for stage in self.parts())
 
     def models(self) -> tuple[str, ...]:
-        used = [*self.parts(), *([_made(self.router)] if self.router else [])]
+        used = [*self.parts(), *([as_approach(self.router)] if self.router else [])]
         return tuple(dict.fromkeys(reference for part in used for reference in part.models()))
 
     def calls(self, n_labels: int, n_rows: int, task: TaskSpec) -> int:
         held = math.ceil(n_labels * HELD_OUT)
-        routing = _made(self.router).calls(held, n_rows + held, task) * (len(self.stages) - 1) if self.router else 0
+        routing = as_approach(self.router).calls(held, n_rows + held, task) * (len(self.stages) - 1) if self.router else 0
         return routing + sum(stage.calls(n_labels, n_rows + held, task) for stage in self.parts())
 
     def _fit(self, task: TaskSpec, train: tuple[Row, ...], context: FitContext) -> CascadeSolver:
@@ -183,7 +183,7 @@ def compose(
     return made
 
 
-def _made(stage: str) -> Approach:
+def as_approach(stage: str) -> Approach:
     """A stage as an approach: from its JSON, or by its name alone."""
     return Approach.from_json(json.loads(stage)) if stage.lstrip().startswith("{") else make(stage)
 
@@ -227,7 +227,7 @@ def _fitted(
         sure, use, made = np.array([confidence(p) for p in answers]), np.ones(len(held), dtype=bool), None
         if router and np.isnan(sure).all():
             learnt = [row for row, learns in zip(held, half, strict=True) if learns]
-            made = fit_router(task, learnt, (own >= later)[half].tolist(), _made(router), context=context)
+            made = fit_router(task, learnt, (own >= later)[half].tolist(), as_approach(router), context=context)
             sure, use = np.array(routed(made, [row.inputs for row in held])), ~half
         threshold = best_threshold(sure[use], own[use], later[use], CERTAIN)
         later = np.where(sure >= threshold, own, later)

@@ -1,6 +1,6 @@
 """The seam: what Fieldguide asks of a language model, and no more.
 
-An author of a backend writes the private half (`_score`, `_generate`, `_embed`, `_weights`) for the abilities that its
+An author of a backend writes the private half (`_score`, `_generate`, `_reply`, `_embed`, `_weights`) for the abilities that its
 `facts.can` names; the public half here validates, times, meters and remembers, so that no call can go uncounted.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 from abc import ABC
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +32,7 @@ class ModelFacts:
     identity: str
     """Changes whenever an answer could: a hash of weights, or provider, name and revision. Part of every cache key."""
     can: frozenset[str]
-    """Abilities out of {"score", "generate", "embed", "weights"}."""
+    """Abilities out of {"score", "generate", "tools", "embed", "weights"}."""
     numerics: str = "float32"
     """The precision it computes in, where that moves an answer's last digits. Part of the key of a remembered answer, not of identity."""
     type: str = ""
@@ -76,6 +76,22 @@ class Generation:
     """Why the model, or its provider, gave no text for this prompt (a content filter, say); empty where it did."""
 
 
+@dataclass(frozen=True)
+class ToolCall:
+    """A call of a tool, as a model asks for it. `arguments` is JSON as the model wrote it, well formed or not."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True)
+class Reply(Generation):
+    """A model's next message in a chat. One that calls tools finishes by "calls", with text beside them or without."""
+
+    calls: tuple[ToolCall, ...] = ()
+
+
 class Model(ABC):
     """A language model behind a narrow seam. Any ability may be absent; asking for it raises `Unsupported`."""
 
@@ -116,6 +132,20 @@ class Model(ABC):
 
         how = [max_tokens, sorted(set(stop)), n, float(temperature), seed if temperature > 0 else None]
         return answered(self.facts, "generate", [[p, *how] for p in prompts], ask, each=n, code=_GENERATIONS)
+
+    def reply(self, chats: Sequence[Sequence[Mapping[str, Any]]], tools: Sequence[Mapping[str, Any]], *, max_tokens: int = 256) -> list[Reply]:
+        """The next message of each chat, which may call `tools`: greedy, and one call of the model each.
+
+        Messages are those of OpenAI's chat completions, which most servers and chat templates share: {"role", "content"}, with "tool_calls" where
+        the assistant called tools and "tool_call_id" where a tool answers. A tool is {"name", "description", "parameters": a JSON schema}.
+        """
+        if "tools" not in self.facts.can:
+            raise Unsupported(f"The model {self.facts.reference!r} takes no tools; it can: {', '.join(sorted(self.facts.can)) or 'nothing'}.")
+
+        def ask(places: list[int]) -> tuple[list[Any], Usage]:
+            return self._reply([chats[i] for i in places], tools, max_tokens=max_tokens)
+
+        return [own[0] for own in answered(self.facts, "reply", [[chat, tools, max_tokens] for chat in chats], ask, code=_REPLIES)]
 
     def choose(
         self, prompts: Sequence[str], options: Sequence[Sequence[str]], *, n: int = 1, temperature: float = 0.0, seed: int = 0
@@ -160,7 +190,7 @@ class Model(ABC):
         self._need("weights")
         return self._weights()
 
-    # The author's half. Each of the first four returns its answer and the usage of the call: `seconds` are filled in here, and so is one call
+    # The author's half. Each but the last returns its answer and the usage of the call: `seconds` are filled in here, and so is one call
     # a prompt, so that `calls` are attempts beyond that. A backend that fails part of the way raises `Incomplete`.
 
     def _score(self, prompts: Sequence[str], options: Sequence[Sequence[str]]) -> tuple[Scores, Usage]:
@@ -169,6 +199,11 @@ class Model(ABC):
     def _generate(
         self, prompts: Sequence[str], *, max_tokens: int, stop: tuple[str, ...], n: int, temperature: float, seed: int
     ) -> tuple[list[list[Generation]], Usage]:
+        raise NotImplementedError
+
+    def _reply(
+        self, chats: Sequence[Sequence[Mapping[str, Any]]], tools: Sequence[Mapping[str, Any]], *, max_tokens: int
+    ) -> tuple[list[list[Reply]], Usage]:
         raise NotImplementedError
 
     def _choose(
@@ -199,6 +234,7 @@ class Model(ABC):
 
 
 _GENERATIONS = (PLAIN[0], lambda data: [Generation(**g) for g in PLAIN[1](data)])
+_REPLIES = (PLAIN[0], lambda data: [Reply(**{**r, "calls": tuple(ToolCall(**c) for c in r["calls"])}) for r in PLAIN[1](data)])
 
 
 def _check_options(prompts: Sequence[str], options: Sequence[Sequence[str]]) -> None:

@@ -11,12 +11,12 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from fieldguide.errors import BudgetSpent, Incomplete, ModelError
 from fieldguide.models import meter
 from fieldguide.models.api import echo
-from fieldguide.models.api.choice import chosen, continuation, held_question, plain_question, shown_options
+from fieldguide.models.api.choice import THINKING_TOKENS, chosen, continuation, held_question, plain_question, replied, shown_options
 from fieldguide.models.api.pace import Patience, from_environment
 from fieldguide.models.api.place import Place, check_key, check_listed, place_of, refused_key
 from fieldguide.models.api.rows import Outcome, Row, gather
@@ -34,7 +34,7 @@ from fieldguide.models.api.wire import (
     read_usage,
 )
 from fieldguide.models.http import Ask, Asker, Rejected
-from fieldguide.models.model import Generation, Model, ModelFacts, Scores
+from fieldguide.models.model import Generation, Model, ModelFacts, Reply, Scores
 from fieldguide.models.options import option_meant
 from fieldguide.models.prices import FREE, price_of, unknown
 from fieldguide.records import Usage
@@ -42,6 +42,8 @@ from fieldguide.records import Usage
 CONCURRENCY, TIMEOUT = "FIELDGUIDE_API_CONCURRENCY", "FIELDGUIDE_API_TIMEOUT"
 SEED_STRIDE = 1_000_003
 """Between the seeds of requests for one row's samples, so that neighbouring seeds share none."""
+
+Told = TypeVar("Told", bound=Generation)
 
 
 def load_openai(reference: str, patience: Patience | None = None) -> OpenAIModel:
@@ -75,7 +77,7 @@ class OpenAIModel(Model):
         self.facts = ModelFacts(
             reference=place.reference,
             identity=place.identity,
-            can=frozenset({"generate"}),
+            can=frozenset({"generate", "tools"}),
             numerics="unknown",
             type="api",
             open=place.local,
@@ -88,7 +90,7 @@ class OpenAIModel(Model):
         self._affordable()
         self._reach()
         if self._echoes():
-            self.facts = replace(self.facts, can=frozenset({"generate", "score"}))
+            self.facts = replace(self.facts, can=self.facts.can | {"score"})
 
     def _reach(self) -> None:
         """Raise `ModelError` unless the server answers, and lists this model if it lists any."""
@@ -128,6 +130,15 @@ class OpenAIModel(Model):
             return found
 
         return self._generations([partial(row, prompt=prompt) for prompt in prompts], n)
+
+    def _reply(
+        self, chats: Sequence[Sequence[Mapping[str, Any]]], tools: Sequence[Mapping[str, Any]], *, max_tokens: int
+    ) -> tuple[list[list[Reply]], Usage]:
+        async def row(asker: Asker, chat: Sequence[Mapping[str, Any]]) -> list[Reply]:
+            question = Question("", max_tokens, 0.0, spare_tokens=THINKING_TOKENS, chat=tuple(chat), tools=tuple(tools))
+            return [replied(choice) for choice in await self._samples(asker, question, 1, 0)]
+
+        return self._generations([partial(row, chat=chat) for chat in chats], 1, Reply)
 
     def _choose(
         self, prompts: Sequence[str], options: Sequence[Sequence[str]], *, n: int, temperature: float, seed: int
@@ -177,6 +188,9 @@ class OpenAIModel(Model):
         def make() -> Ask:
             if question.schema and not self.manners.structured:
                 raise _Otherwise
+            if question.tools and not self.manners.chat:
+                words = f"The server {self.place.origin} has no chat, in which tools are called; have {self.place.name!r} write its calls as text."
+                raise ModelError(words)
             body = self.manners.body(self.place.name, question, want, seed)
             most = most_usage(body, self.price)
 
@@ -203,12 +217,12 @@ class OpenAIModel(Model):
                 words = f"The model {self.place.name!r} takes no temperature; it answers at its own, and repeated answers may differ."
                 warnings.warn(words, stacklevel=2)
 
-    def _generations(self, rows: Sequence[Row], n: int) -> tuple[list[list[Generation]], Usage]:
+    def _generations(self, rows: Sequence[Row], n: int, form: type[Told] = Generation) -> tuple[list[list[Told]], Usage]:  # type: ignore[assignment]
         self._affordable()
         outcome = self._gather(rows)
-        answers: dict[int, list[Generation]] = dict(outcome.answers)
+        answers: dict[int, list[Told]] = dict(outcome.answers)
         refused = {i: no for i, no in outcome.rejected.items() if answers or of_this_row(no)}
-        answers |= {i: [Generation("", 0, "refused", reason=f"the server answered {no.status}: {no.words}")] * n for i, no in refused.items()}
+        answers |= {i: [form("", 0, "refused", reason=f"the server answered {no.status}: {no.words}")] * n for i, no in refused.items()}
         self._complain(outcome, len(rows), answers, {i: no for i, no in outcome.rejected.items() if i not in refused})
         return [answers[i] for i in range(len(rows))], outcome.usage
 

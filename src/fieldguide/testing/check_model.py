@@ -71,7 +71,7 @@ def clause_facts(subject: Subject) -> None:
     assert facts.reference, "facts.reference is empty"
     assert facts.identity, "facts.identity is empty"
     assert facts.can, "facts.can names no ability"
-    assert facts.can <= {"score", "generate", "embed", "weights"}, f"facts.can names unknown abilities: {sorted(facts.can)}"
+    assert facts.can <= {"score", "generate", "tools", "embed", "weights"}, f"facts.can names unknown abilities: {sorted(facts.can)}"
     assert facts.type in {"encoder", "causal", "encoder-decoder", "api"}, f"facts.type is {facts.type!r}"
     assert facts.context is None or facts.context > 0, "facts.context is not positive"
     assert facts.licence, 'facts.licence is empty; say "unknown" if it is'
@@ -89,6 +89,7 @@ def clause_refused(subject: Subject) -> None:
         "score": lambda: model.score(["a"], [["b"]]),
         "generate": lambda: model.generate(["a"]),
         "embed": lambda: model.embed(["a"]),
+        "tools": lambda: model.reply([[{"role": "user", "content": "a"}]], [answers.TOOL]),
         "weights": model.weights,
     }
     for ability, call in calls.items():
@@ -207,6 +208,7 @@ CLAUSES: dict[str, Callable[[Subject], None]] = {
     "seed": answers.clause_seed,
     "stop": answers.clause_stop,
     "choose": answers.clause_choose,
+    "tools": answers.clause_tools,
     "hostile": clause_hostile,
     "overlong": clause_overlong,
     "nothing": clause_nothing,

@@ -15,7 +15,7 @@ import numpy as np
 
 from fieldguide.models.answers import AnswerStore, remembering
 from fieldguide.models.meter import metering, uncached
-from fieldguide.models.model import Generation, Model, Scores
+from fieldguide.models.model import Generation, Model, Reply, Scores
 from fieldguide.records import Usage
 
 TOLERANCE_NATS = 1e-3
@@ -28,6 +28,11 @@ ASKED = (*(f"{SHOWN}{text}\nAnswer:" for text in ("a ripe pear", "a rusty saw", 
 OPTIONS = (*((" fruit", " tool", " something else entirely"),) * 3, ("Yes", " no"), ("tool",), ("東京", "大阪", "京都"))
 PROMPTS = ("Q: red or blue?\nA: red\n\nQ: cat or dog?\nA:", "The capital of France is", "1 2 3")
 TEXTS = ("a cat sat on the mat", "stock prices fell", "", "a cat sat on the mat", *HOSTILE, "word " * 40)
+TOOL = {
+    "name": "calculator",
+    "description": "The exact value of an expression.",
+    "parameters": {"type": "object", "properties": {"expression": {"type": "string"}}, "required": ["expression"]},
+}
 
 Answer = TypeVar("Answer")
 
@@ -173,6 +178,24 @@ def clause_choose(subject: Subject) -> None:
     assert all(g.text in own for row, own in zip(draws[0], options[:3], strict=True) for g in row), "a drawn choice is not one of its options"
     assert texts(draws[0]) == texts(draws[1]), "equal seeds give different choices"
     assert texts(draws[0]) != texts(draws[2]), "different seeds give equal choices"
+
+
+def clause_tools(subject: Subject) -> None:
+    """One message a chat, which calls tools exactly where it finishes by "calls"; metered and remembered."""
+    if not subject.can("tools"):
+        return
+    chats = [[{"role": "user", "content": prompt}] for prompt in subject.prompts]
+    with remembering(AnswerStore()) as store:
+        found, used = metered(lambda: subject.model.reply(chats, [TOOL], max_tokens=32))
+        again = subject.model.reply(chats, [TOOL], max_tokens=32)
+    check_usage(used, len(chats))
+    assert len(store) == len(chats), f"{len(chats)} chats left {len(store)} answers in the store"
+    assert again == found, "a remembered message is not the one that was given"
+    assert subject.model.reply([], [TOOL]) == [], "a reply to nothing is nothing"
+    for own in found:
+        assert isinstance(own, Reply), f"reply gives a {type(own).__name__}"
+        assert bool(own.calls) is (own.finish == "calls"), f"a message with {len(own.calls)} calls finished by {own.finish!r}"
+    check_generations([[own] for own in found if not own.calls], sum(not own.calls for own in found), 1)
 
 
 def metered(ask: Callable[[], Answer]) -> tuple[Answer, Usage]:

@@ -20,6 +20,7 @@ from fieldguide.tasks.kinds.forms import letters
 from fieldguide.tasks.task import Role, Task, TaskSpec
 from fieldguide.testing.toy_answers import DRAWN
 from fieldguide.testing.toy_chat import DRAWN as CHATS
+from fieldguide.testing.toy_environments import DRAWN as WORLDS
 from fieldguide.testing.toy_programs import program
 from fieldguide.testing.toy_requests import DRAWN as REQUESTS
 from fieldguide.testing.toy_texts import described, ended, prose, summary, translated
@@ -183,7 +184,7 @@ TOYS: Mapping[str, Toy] = {
     "ranking": Toy(("query", "documents"), "relevance", relevance),
     "short-answer": Toy(("question",), "answers", told),
     "code": Toy(("prompt",), "tests", program),
-    **{kind: Toy(*drawn) for kind, drawn in {**DRAWN, **CHATS, **REQUESTS}.items()},
+    **{kind: Toy(*drawn) for kind, drawn in {**DRAWN, **CHATS, **REQUESTS, **WORLDS}.items()},
     "summarisation": Toy(("text",), "summary", summary),
     "translation": Toy(("en",), "de", translated),
     "last-word": Toy(("text",), "target", ended),

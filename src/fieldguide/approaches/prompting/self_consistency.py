@@ -17,12 +17,11 @@ from fieldguide.approaches.prompting.prompt import Demonstration
 from fieldguide.approaches.prompting.reasoning import Thinking
 from fieldguide.approaches.prompting.samples import BETWEEN
 from fieldguide.approaches.prompting.thinking import PromptCot, ThinkingSolver, needs_whole
-from fieldguide.approaches.prompting.votes import Vote, enough, normalised, shares, winner
+from fieldguide.approaches.prompting.votes import Vote, enough, normalised, said, shares, winner
 from fieldguide.errors import ApproachError
 from fieldguide.models.model import Generation, Model
 from fieldguide.models.pool import ModelPool
 from fieldguide.records import Inputs, Prediction, Unparsed
-from fieldguide.tasks.scoring.strings import plain
 from fieldguide.tasks.task import TaskSpec
 
 VOTES = ("majority", "weighted")
@@ -93,14 +92,7 @@ class VotingSolver(ThinkingSolver):
 
     def votes(self, samples: Sequence[Sample]) -> list[Vote]:
         weighted = self.approach.vote == "weighted"
-        return [(self._said(answer), normalised(own.logprob, own.tokens) if weighted else 1.0) for own, answer in samples]
-
-    def _said(self, answer: Prediction) -> str | None:
-        """An answer as text that is the same where answers are: numbers to nine digits, texts but for white space."""
-        if not answer.parsed:
-            return None
-        form = self.task.reader.answer
-        return f"{answer.value:.9g}" if form == "number" else plain(answer.value) if form == "text" else str(answer.value)
+        return [(said(self.task.reader.answer, answer), normalised(own.logprob, own.tokens) if weighted else 1.0) for own, answer in samples]
 
     def _answered(self, model: Model, inputs: list[Inputs], prompts: list[str]) -> list[Prediction]:
         return [self._voted(row, samples) for row, samples in zip(inputs, self._drawn(model, inputs, prompts), strict=True)]
@@ -129,7 +121,7 @@ class VotingSolver(ThinkingSolver):
             why = samples[0][1].value
             assert isinstance(why, Unparsed)
             return Prediction(why, text=text)
-        value = next(answer.value for (said, _), (_, answer) in zip(votes, samples, strict=True) if said == best)
+        value = next(answer.value for (own, _), (_, answer) in zip(votes, samples, strict=True) if own == best)
         options = [] if self.asking.written else list(self.task.reader.options(self.task, row))
         return Prediction(value, shares(votes, options) if options else None, text)
 

@@ -106,7 +106,7 @@ class PromptCot(Prompted):
         """Up to `shots` training rows with reasoning that came to their answer, in an order that the seed shuffles."""
         if not train:
             raise ApproachError("The few-shot way shows labelled rows and was given none; give it at least one, or take way='zero-shot'.")
-        writer = ThinkingSolver(self.model, asking.template, (), asking.by_text, self.normalise, asking.trigger, asking.reasoning_tokens)
+        writer = self._writer(asking)
         writer._bind(self, asking.task, context.models)
         dealt = deal(train, self.tries, context.seed, asking.reader.stratum)
         dealt = [row for row in dealt if asking.written or asking.reader.options(asking.task, row.inputs)]
@@ -120,6 +120,10 @@ class PromptCot(Prompted):
             raise ApproachError(f"No row with its reasoning fits into the context of {self.model}; take way='zero-shot', or fewer reasoning_tokens.")
         order = np.random.default_rng([context.seed, 3313]).permutation(len(shown))
         return [shown[i] for i in order]
+
+    def _writer(self, asking: Thinking) -> ThinkingSolver:
+        """What writes reasoning for training rows, zero-shot."""
+        return ThinkingSolver(self.model, asking.template, (), asking.by_text, self.normalise, asking.trigger, asking.reasoning_tokens)
 
     @classmethod
     def solver_class(cls) -> type[Solver]:

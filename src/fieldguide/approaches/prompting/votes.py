@@ -10,7 +10,17 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
+from fieldguide.records import Prediction
+from fieldguide.tasks.scoring.strings import plain
+
 Vote = tuple[str | None, float]
+
+
+def said(form: str, answer: Prediction) -> str | None:
+    """An answer of a form as text that is the same where answers are: numbers to nine digits, texts but for white space; None where none was read."""
+    if not answer.parsed:
+        return None
+    return f"{answer.value:.9g}" if form == "number" else plain(answer.value) if form == "text" else str(answer.value)
 
 
 def normalised(logprob: float | None, tokens: int) -> float:

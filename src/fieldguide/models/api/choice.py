@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 
 from fieldguide.models.api.wire import Choice, Question
-from fieldguide.models.model import Generation
+from fieldguide.models.model import Generation, Reply
 from fieldguide.models.options import option_meant, span_of
 
 THINKING_TOKENS = 2048
@@ -22,6 +22,13 @@ def continuation(choice: Choice, stop: Sequence[str]) -> Generation:
     if cut is not None:
         return Generation(choice.text[:cut], choice.tokens, "stop")
     return Generation(choice.text, choice.tokens, choice.finish, math.fsum(p for _, p in choice.logprobs) if choice.logprobs else None)
+
+
+def replied(choice: Choice) -> Reply:
+    """A sample as a message that may call tools."""
+    if choice.calls:
+        return Reply(choice.text, choice.tokens, "calls", calls=choice.calls)
+    return Reply(choice.text, choice.tokens, choice.finish, reason=choice.refused)
 
 
 def shown_options(options: Sequence[str]) -> list[str]:

@@ -9,15 +9,16 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fieldguide.models.http import Rejected, Unusable
+from fieldguide.models.model import ToolCall
 from fieldguide.models.prices import Price
 from fieldguide.records import Usage
 
-MESSAGE_TOKENS = 128
-"""What a server's chat template may add to a prompt, its default system message included."""
+MESSAGE_TOKENS, TOOL_TOKENS = 128, 512
+"""What a server's chat template may add to a message, its default system message included, and to a request with tools."""
 STOPS = 4
 """OpenAI takes no more stop strings; all are applied to what comes back."""
 _OPTIONAL = ("response_format", "logprobs", "seed", "stop", "n", "temperature")
@@ -40,6 +41,10 @@ class Question:
     """A JSON schema that the answer is to follow."""
     spare_tokens: int = 0
     """What a model that thinks before it writes may write besides."""
+    chat: tuple[Mapping[str, Any], ...] = ()
+    """Messages in the place of the prompt."""
+    tools: tuple[Mapping[str, Any], ...] = ()
+    """Functions that the answer may call."""
 
 
 @dataclass
@@ -63,7 +68,8 @@ class Manners:
         """The request as this server takes it; `want` samples (fewer where it takes no "n")."""
         body: dict[str, Any] = {"model": model, "max_tokens": question.max_tokens, "temperature": question.temperature}
         if self.chat:
-            body |= {"messages": [{"role": "user", "content": question.prompt}], "logprobs": True}
+            body["messages"] = list(question.chat) or [{"role": "user", "content": question.prompt}]
+            body |= {"tools": [{"type": "function", "function": tool} for tool in question.tools]} if question.tools else {"logprobs": True}
         else:
             body |= {"prompt": question.prompt, "logprobs": 1}
         if question.stop:
@@ -161,6 +167,7 @@ class Choice:
     logprobs: tuple[tuple[bytes, float], ...] = ()
     """Each token's text as UTF-8 and its log-probability in nats; empty where not told."""
     tokens: int = 0
+    calls: tuple[ToolCall, ...] = ()
 
 
 def read_choices(data: Any, want: int, usage: Usage | None, most: Usage) -> list[Choice]:
@@ -195,8 +202,9 @@ def _choice(entry: Mapping[str, Any]) -> Choice | str:
         return Choice("", "refused", refusal)
     if finish == "content_filter":
         return Choice("", "refused", "the provider's content filter")
-    if text is None and finish in ("tool_calls", "function_call"):
-        return Choice("", "refused", "it called a tool and wrote no text")
+    calls = read_calls(holder)
+    if text is None and (calls or finish in ("tool_calls", "function_call")):
+        return Choice("", "refused", "it called a tool and wrote no text", calls=calls)
     if finish == "error":
         return "its finish reason is an error"
     if text is None and finish == "length":  # it thought until its tokens were used up
@@ -205,7 +213,20 @@ def _choice(entry: Mapping[str, Any]) -> Choice | str:
         return "it has no text"
     if not text and not isinstance(finish, str):
         return "its text is empty and no reason is given"
-    return Choice(text, "length" if finish in ("length", "max_tokens") else "stop", logprobs=_logprobs(entry.get("logprobs")))
+    ended = "length" if finish in ("length", "max_tokens") else "stop"
+    return Choice(text, ended, logprobs=_logprobs(entry.get("logprobs")), calls=calls)
+
+
+def read_calls(message: Mapping[str, Any]) -> tuple[ToolCall, ...]:
+    """The calls of tools in a message. Some servers give arguments as an object, and no id."""
+    entries, found = message.get("tool_calls"), list[ToolCall]()
+    for place, entry in enumerate(entries if isinstance(entries, list) else ()):
+        called = entry.get("function") if isinstance(entry, dict) else None
+        if isinstance(called, dict) and isinstance(name := called.get("name"), str):
+            arguments = called.get("arguments")
+            told = arguments if isinstance(arguments, str) else json.dumps(arguments)
+            found.append(ToolCall(str(entry.get("id") or f"call{place:05d}"), name, told))
+    return tuple(found)
 
 
 def _logprobs(data: Any) -> tuple[tuple[bytes, float], ...]:
@@ -234,7 +255,7 @@ def _with_tokens(choices: list[Choice], written: int) -> list[Choice]:
     """The tokens of each choice: as many as it has log-probabilities where these add up, else equal shares of what was billed."""
     told = [len(c.logprobs) for c in choices]
     shares = told if sum(told) == written else [u.completion_tokens for u in Usage(completion_tokens=written).split(len(choices))]
-    return [Choice(c.text, c.finish, c.refused, c.logprobs, share) for c, share in zip(choices, shares, strict=True)]
+    return [replace(c, tokens=share) for c, share in zip(choices, shares, strict=True)]
 
 
 def read_usage(data: Any, price: Price) -> Usage | None:
@@ -261,12 +282,13 @@ def most_usage(body: Mapping[str, Any], price: Price) -> Usage:
     """The most that a request can cost: a token for each byte of its text, and all the tokens that its samples may hold.
 
     A tokeniser that falls back to bytes, as those of language models do, makes no more tokens of a text than it has bytes in UTF-8 (a few
-    ligatures that a normaliser spells out aside); what the chat template may add is `MESSAGE_TOKENS`. English prose has about four bytes a
-    token, so this holds back more than is then billed.
+    ligatures that a normaliser spells out aside); what the chat template may add is `MESSAGE_TOKENS` a message, and `TOOL_TOKENS` for tools.
+    English prose has about four bytes a token, so this holds back more than is then billed.
     """
-    texts = [message["content"] for message in body.get("messages", ())] or [body.get("prompt", "")]
-    if schema := body.get("response_format"):
-        texts.append(json.dumps(schema, ensure_ascii=False))
-    sent = sum(len(text.encode("utf-8", "replace")) for text in texts) + MESSAGE_TOKENS
+    messages = body.get("messages", ())
+    texts = [message.get("content") or "" for message in messages] or [body.get("prompt", "")]
+    beside = [body.get("response_format"), body.get("tools"), *(message.get("tool_calls") for message in messages)]
+    texts += [json.dumps(part, ensure_ascii=False) for part in beside if part]
+    sent = sum(len(text.encode("utf-8", "replace")) for text in texts) + MESSAGE_TOKENS * max(len(messages), 1) + TOOL_TOKENS * ("tools" in body)
     written = body.get("n", 1) * (body.get("max_tokens") or body["max_completion_tokens"])
     return Usage(prompt_tokens=sent, completion_tokens=written, cost_usd=price.most(sent, written))

@@ -15,11 +15,23 @@ from urllib.parse import parse_qsl
 
 from fieldguide.errors import DataError
 from fieldguide.records import Row, fingerprint
-from fieldguide.tasks.abilities import arithmetic, brackets, composite, digits, facts, letters, order_puzzles, redefined, transliteration
+from fieldguide.tasks.abilities import (
+    arithmetic,
+    brackets,
+    composite,
+    digits,
+    facts,
+    letters,
+    mazes,
+    order_puzzles,
+    redefined,
+    shops,
+    transliteration,
+)
 from fieldguide.tasks.abilities.ability import Ability
 from fieldguide.tasks.task import Role, Task, TaskSpec
 
-FAMILIES = (arithmetic, letters, order_puzzles, redefined, brackets, transliteration, digits, composite, facts)
+FAMILIES = (arithmetic, letters, order_puzzles, redefined, brackets, transliteration, digits, composite, facts, mazes, shops)
 SCHEME = "ability:"
 ROWS, LEAST, MOST = 200, 10, 100_000
 SMALL = 300
