@@ -14,7 +14,6 @@ import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -197,15 +196,12 @@ def main() -> None:
     parser.add_argument("--only", default=",".join(every), help="sub-tasks to measure, separated by commas")
     parser.add_argument("--cells", default="", help='only these, separated by ";": none, default, human, or a search such as "halving, likelihood"')
     parser.add_argument("--rows", type=int, default=CERTIFY, help="certify rows of each sub-task, at most")
-    parser.add_argument("--store", type=Path, default=STORE, help="folder of what was measured")
     parser.add_argument("--table", action="store_true", help="run nothing; rewrite the page")
     options = parser.parse_args()
-    globals()["STORE"] = options.store
     made = tasks(options.rows)
     if not options.table:
         run({name: made[name] for name in options.only.split(",")}, options.cells.split(";") if options.cells else ())
-    if options.store == ROOT / "benchmarks" / "induction":
-        write_page(made)
+    write_page(made)
 
 
 if __name__ == "__main__":
