@@ -24,10 +24,10 @@ from typing import Any, NamedTuple
 from sets import DATA, ROOT
 
 from fieldguide.approaches.approach import FitContext, Solver
-from fieldguide.approaches.prompting.calibrated import CalibratedSolver, PromptCalibrated
-from fieldguide.approaches.prompting.corruption import corrupted
 from fieldguide.approaches.prompting.few_shot import deal
-from fieldguide.approaches.prompting.scoring_rules import PROMPTS
+from fieldguide.approaches.prompting.shots.calibrated import CalibratedSolver, PromptCalibrated
+from fieldguide.approaches.prompting.shots.corruption import corrupted
+from fieldguide.approaches.prompting.shots.scoring_rules import PROMPTS
 from fieldguide.models.answers import AnswerStore, remembering
 from fieldguide.models.pool import ModelPool
 from fieldguide.records import Row

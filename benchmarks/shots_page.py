@@ -10,7 +10,7 @@ import numpy as np
 from sets import ROOT
 from shots import SETS, SHOTS, SHOWN, Cell, kept
 
-from fieldguide.approaches.prompting.scoring_rules import PROMPTS
+from fieldguide.approaches.prompting.shots.scoring_rules import PROMPTS
 from fieldguide.stats.intervals import over_rows_and_seeds
 
 PAGE = ROOT / "docs" / "results" / "demonstrations.md"

@@ -23,8 +23,8 @@ import numpy as np
 from sets import DATA, ROOT
 
 from fieldguide.approaches.approach import FitContext
-from fieldguide.approaches.prompting.self_consistency import SelfConsistency, VotingSolver
-from fieldguide.approaches.prompting.votes import Vote, drawn, winner
+from fieldguide.approaches.prompting.reasoning.self_consistency import SelfConsistency, VotingSolver
+from fieldguide.approaches.prompting.reasoning.votes import Vote, drawn, winner
 from fieldguide.models.pool import ModelPool
 from fieldguide.records import Prediction
 from fieldguide.stats.intervals import wilson

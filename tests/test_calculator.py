@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import pytest
 
-from fieldguide.approaches.prompting.calculator import CannotCalculate, calculate, expression_for, written
+from fieldguide.approaches.prompting.tools.calculator import CannotCalculate, calculate, expression_for, written
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_no_way_or_several_is_none(question: str, answer: float) -> None:
 
 def test_every_way_is_looked_at_once() -> None:
     """No two candidates of three different numbers are the same sum or product in another order."""
-    from fieldguide.approaches.prompting.calculator import _triples
+    from fieldguide.approaches.prompting.tools.calculator import _triples
 
     sums = [text for text in _triples(["3", "5", "7"]) if set(text) & set("+*-/%") == {"+"}]
     assert sums == ["(3 + 5) + 7"]

@@ -71,12 +71,22 @@ def toy_of(approach: Approach, kind: str) -> Task:
     return task
 
 
-def marked(name: str, *case: Any, first: bool) -> Any:
-    """A case; a slow one where it is a further form of an approach that a study tries only where it is named."""
-    return pytest.param(name, *case, marks=pytest.mark.slow if resolve("approach", name).on_request and not first else ())
+HEAVY = {"prompt-act"}
+"""Approaches that answer a row in many calls, so that even one form of them takes a while."""
 
 
-@pytest.mark.parametrize(("name", "kind", "first"), [marked(*case, first=case[2]) for name in FAKE for case in cases(name)])
+def marked(name: str) -> Iterator[Any]:
+    """The cases of an approach. Of one that a study tries only where it is named those are slow tests that load it in a new process, or a further form."""
+    for n, (_, kind, first) in enumerate(cases(name)):
+        if not resolve("approach", name).on_request:
+            yield pytest.param(name, kind, first)
+            continue
+        yield pytest.param(name, kind, first, marks=pytest.mark.slow)
+        if not n and name not in HEAVY:
+            yield pytest.param(name, kind, False)
+
+
+@pytest.mark.parametrize(("name", "kind", "first"), [case for name in FAKE for case in marked(name)])
 def test_contract_on_fake(name: str, kind: str, first: bool, models: ModelPool) -> None:
     approach, exceptions = on_fake(name), {**FAKE_CANNOT.get((name, kind), {}), **({} if first else ELSEWHERE)}
     outcome = check_approach(approach, task=toy_of(approach, kind), models=models, exceptions=exceptions)
@@ -132,7 +142,7 @@ def test_the_suite_judges_each_form(wrong: str, monkeypatch: pytest.MonkeyPatch)
 PAIRED = [name for name in FAKE if "label" in make(name).answers and not on_fake(name).unsuited(toy_pair_task().spec)]
 
 
-@pytest.mark.parametrize("name", [marked(name, first=False) for name in PAIRED])
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow if resolve("approach", name).on_request else ()) for name in PAIRED])
 def test_contract_on_pairs(name: str, models: ModelPool) -> None:
     check_approach(on_fake(name), task=toy_pair_task(), models=models, exceptions=ELSEWHERE)
 

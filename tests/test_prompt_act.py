@@ -11,7 +11,7 @@ import pytest
 from test_prompt_forms import Spy
 
 from fieldguide.approaches.approach import FitContext, Solver, make
-from fieldguide.approaches.prompting.act import ActSolver
+from fieldguide.approaches.prompting.tools.act import ActSolver
 from fieldguide.errors import ApproachError, Unsupported
 from fieldguide.models.meter import metering
 from fieldguide.models.model import Generation

@@ -12,9 +12,9 @@ import pytest
 from test_prompt_forms import DOGS, QUIZ, Spy, fitted
 
 from fieldguide.approaches.approach import Solver, make
-from fieldguide.approaches.prompting.calibrated import CalibratedSolver
 from fieldguide.approaches.prompting.fit_text import TokenCounter
-from fieldguide.approaches.prompting.scoring_rules import LEAST, PROMPTS, log_prior, random_texts, without_prior
+from fieldguide.approaches.prompting.shots.calibrated import CalibratedSolver
+from fieldguide.approaches.prompting.shots.scoring_rules import LEAST, PROMPTS, log_prior, random_texts, without_prior
 from fieldguide.errors import ApproachError
 from fieldguide.models.meter import metering
 from fieldguide.models.pool import ModelPool

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 from fieldguide.approaches.approach import FitContext, Solver, make
-from fieldguide.approaches.prompting.chosen_shots import ChosenShotsSolver
-from fieldguide.approaches.prompting.corruption import SENTENCES, corrupted
 from fieldguide.approaches.prompting.fit_text import TokenCounter
-from fieldguide.approaches.prompting.selection import arranged, covering, filled, nearest, unlike
-from fieldguide.approaches.prompting.shelf import Space
+from fieldguide.approaches.prompting.shots.chosen_shots import ChosenShotsSolver
+from fieldguide.approaches.prompting.shots.corruption import SENTENCES, corrupted
+from fieldguide.approaches.prompting.shots.selection import arranged, covering, filled, nearest, unlike
+from fieldguide.approaches.prompting.shots.shelf import Space
 from fieldguide.errors import ApproachError, RunError
 from fieldguide.models.fake import FakeModel
 from fieldguide.models.meter import metering

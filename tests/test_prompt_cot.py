@@ -11,8 +11,8 @@ import pytest
 
 from fieldguide.approaches.approach import FitContext, Solver, make
 from fieldguide.approaches.prompting.fit_text import TokenCounter
-from fieldguide.approaches.prompting.rationales import right
-from fieldguide.approaches.prompting.reasoning import TRIGGERS, tail
+from fieldguide.approaches.prompting.reasoning.rationales import right
+from fieldguide.approaches.prompting.reasoning.reasoning import TRIGGERS, tail
 from fieldguide.errors import ApproachError, Unsupported
 from fieldguide.models.fake import FakeModel
 from fieldguide.models.meter import metering

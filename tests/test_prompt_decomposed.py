@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from fieldguide.approaches.approach import FitContext, Solver, make
-from fieldguide.approaches.prompting.decomposed import DecomposedSolver
 from fieldguide.approaches.prompting.fit_text import TokenCounter
-from fieldguide.approaches.prompting.reasoning import TRIGGERS
-from fieldguide.approaches.prompting.recomputed import slip
-from fieldguide.approaches.prompting.working import items_in
+from fieldguide.approaches.prompting.reasoning.decomposed import DecomposedSolver
+from fieldguide.approaches.prompting.reasoning.reasoning import TRIGGERS
+from fieldguide.approaches.prompting.reasoning.recomputed import slip
+from fieldguide.approaches.prompting.reasoning.working import items_in
 from fieldguide.errors import ApproachError
 from fieldguide.models.fake import FakeModel
 from fieldguide.models.meter import metering

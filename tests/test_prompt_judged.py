@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from fieldguide.approaches.approach import FitContext, Solver, make
-from fieldguide.approaches.prompting.judged import JudgedSolver
-from fieldguide.approaches.prompting.judging import Pair, judge_pairs, judge_prompts, stated
-from fieldguide.approaches.prompting.tournament import entrants, points, round_robin
+from fieldguide.approaches.prompting.candidates.judged import JudgedSolver
+from fieldguide.approaches.prompting.candidates.judging import Pair, judge_pairs, judge_prompts, stated
+from fieldguide.approaches.prompting.candidates.tournament import entrants, points, round_robin
 from fieldguide.errors import ApproachError
 from fieldguide.models.fake import FakeModel
 from fieldguide.models.meter import metering

@@ -4,14 +4,27 @@ from __future__ import annotations
 
 import math
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from fieldguide.approaches.prompting.edits import DROP, REWORD, STOP, SWAP, EditPolicy, Episode, joined, phrases
+from fieldguide.approaches.prompting.edits import DROP, MARK, REWORD, STOP, SWAP, EditPolicy, Episode, joined, phrases
 from fieldguide.approaches.prompting.halving import halved, most_arms, rungs
-from fieldguide.approaches.prompting.proposals import LAYOUTS, ROOM, WORKED, cleaned, continuation, draws, key, rewording
+from fieldguide.approaches.prompting.proposals import (
+    LAYOUTS,
+    ROOM,
+    WORKED,
+    cleaned,
+    continuation,
+    draws,
+    framed,
+    key,
+    relation_draws,
+    rewording,
+    thing_of,
+)
 from fieldguide.models.fake import FakeModel
 from fieldguide.models.model import Generation
 
@@ -57,9 +70,9 @@ def test_halving_by_hand() -> None:
 def test_reinforce_is_the_gradient_of_log_pi_times_the_advantage() -> None:
     """Rewards 1 and 0: baseline 1/2, standard deviation 1/2, so the advantages are +1 and −1; the gradient is checked by differences."""
     policy = EditPolicy(["of the word"], 0, rate=0.25)
-    policy.logits = np.array([0.3, -0.2, 0.1, 0.0, 0.5])
-    every, some = np.ones(5, dtype=bool), np.array([False, False, True, True, True])
-    episodes = [Episode((), "one", ((4, every), (STOP, some))), Episode((), "two", ((REWORD, some),))]
+    policy.logits = np.array([0.3, -0.2, 0.1, 0.0, -0.4, 0.5])
+    every, some = np.ones(6, dtype=bool), np.array([False, False, True, True, False, True])
+    episodes = [Episode((), "one", ((5, every), (STOP, some))), Episode((), "two", ((REWORD, some),))]
 
     def objective(logits: np.ndarray) -> float:
         probe = EditPolicy(policy.pool, 0)
@@ -68,7 +81,7 @@ def test_reinforce_is_the_gradient_of_log_pi_times_the_advantage() -> None:
         return logs[0] - logs[1]
 
     before, tiny = policy.logits.copy(), 1e-6
-    slope = [(objective(before + tiny * e) - objective(before - tiny * e)) / (2 * tiny) for e in np.eye(5)]
+    slope = [(objective(before + tiny * e) - objective(before - tiny * e)) / (2 * tiny) for e in np.eye(6)]
     policy.learn(episodes, [1.0, 0.0])
     assert policy.logits == pytest.approx(before + 0.25 * np.array(slope), abs=1e-6)
     kept = policy.logits.copy()
@@ -81,9 +94,9 @@ def test_the_policy_learns_which_edit_pays() -> None:
     for _ in range(40):
         episodes = [policy.episode("Write the plural", 2, lambda text: None) for _ in range(4)]
         policy.learn(episodes, [float("at once" in each.instruction) for each in episodes])
-    probabilities = policy.probabilities(np.ones(7, dtype=bool))
-    assert probabilities.argmax() == 5
-    assert probabilities[5] > 0.6
+    probabilities = policy.probabilities(np.ones(8, dtype=bool))
+    assert probabilities.argmax() == 6
+    assert probabilities[6] > 0.6
 
 
 def test_edits_do_what_their_names_say() -> None:
@@ -93,19 +106,27 @@ def test_edits_do_what_their_names_say() -> None:
     assert len(dropped) == 2 and set(dropped) < set(pieces)  # noqa: PT018
     swapped = policy._edited(pieces, SWAP, str)
     assert sorted(swapped) == sorted(pieces) and swapped != pieces  # noqa: PT018
-    assert policy._edited(pieces, 4, str) == [*pieces, "in French"]
+    assert policy._edited(pieces, 5, str) == [*pieces, "in French"]
     assert policy._edited(pieces, REWORD, lambda text: f"Do this: {text}") == ["Do this:", "Write the plural", "of the word", "with care"]
     assert policy._edited(pieces, REWORD, lambda text: None) == pieces
     assert not policy._possible(["Write"])[[DROP, SWAP]].any()
-    assert not policy._possible(["Write", "In french"])[4], "a phrase that stands there already is not appended"
+    assert not policy._possible(["Write", "In french"])[5], "a phrase that stands there already is not appended"
 
 
 def test_phrases_and_back() -> None:
     text = "Write the plural of the word, with a full stop."
     assert phrases(text) == ["Write the plural", "of the word,", "with a full stop"]
-    assert joined(phrases(text)) == text
-    assert joined(["write it,"]) == "Write it."
-    assert joined([]) == ""
+    assert joined(phrases(text), ".") == text
+    assert joined(["write it,"], ":") == "Write it:"
+    assert joined(["who is it?"], ".") == "Who is it?"
+    assert joined([], ".") == ""
+
+
+def test_the_mark_at_the_end_goes_round() -> None:
+    policy = EditPolicy([], 0)
+    policy.logits = np.array([-99.0, -99.0, -99.0, -99.0, 99.0])
+    assert [policy.episode("Write it.", most, lambda text: None).instruction for most in (1, 2, 3)] == ["Write it:", "Write it", "Write it."]
+    assert policy._edited(["Write it"], MARK, str) == ["Write it"]
 
 
 @pytest.mark.parametrize(
@@ -131,6 +152,34 @@ def test_what_breaks_off_is_no_instruction() -> None:
     assert cleaned(Generation(" Write the opposite. And then the", ROOM, "length")) == "Write the opposite."
     assert cleaned(Generation(" opposite of it.", 4, "stop"), "Write the") == "Write the opposite of it."
     assert key("Write the Opposite!") == key("write the “opposite”")
+
+
+@pytest.mark.parametrize(
+    ("written", "instructions"),
+    [
+        (' plural of "cat".', ["Write the plural of the word.", "What is the plural of the word?", "For each input, give the plural of the word."]),
+        (' German word for the English "cat', ["Write the German word for the word."]),
+        (" name of the lion.", [None]),
+        (' "cat" of "cats"', [None]),
+    ],
+)
+def test_a_relation_is_put_into_an_instruction(written: str, instructions: list[str | None]) -> None:
+    assert [framed(Generation(written, 6, "stop"), place, "word") for place in range(len(instructions))] == instructions
+
+
+def test_prompts_for_a_relation_end_with_one_examples_answer() -> None:
+    examples = [("cat", "cats"), ("dog", "dogs"), ("two words", "no")]
+    prompts = relation_draws(examples, 3, np.random.default_rng(0), FakeModel())
+    assert [prompt.splitlines()[-1] for prompt in prompts] == ['"cats" is the', '"dogs" is the', '"no" is the']
+    assert all(len(prompt.splitlines()) == 5 and "sentence" not in prompt for prompt in prompts)
+    assert relation_draws(examples, 3, np.random.default_rng(0), Short()) == []
+    assert (thing_of(examples), thing_of([("two words", "x")])) == ("word", "text")
+
+
+class Short(FakeModel):
+    def __init__(self) -> None:
+        super().__init__()
+        self.facts = replace(self.facts, context=ROOM)
 
 
 def test_prompts_show_examples_and_end_where_the_instruction_is_to_be_written() -> None:

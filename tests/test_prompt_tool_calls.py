@@ -11,7 +11,7 @@ import pytest
 from faulty_server import FaultyServer, Reply, Seen, ToolServer
 
 from fieldguide.approaches.approach import FitContext, Solver, make
-from fieldguide.approaches.prompting.tools import ToolSolver, well_formed
+from fieldguide.approaches.prompting.tools.tools import ToolSolver, well_formed
 from fieldguide.errors import BudgetSpent, Incomplete, ModelError, Unsupported
 from fieldguide.models import meter
 from fieldguide.models.answers import AnswerStore, remembering

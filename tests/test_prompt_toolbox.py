@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fieldguide.approaches.prompting.tooled import programs
 from test_prompt_tools import Writer
 
 from fieldguide.approaches.approach import FitContext, Solver, make
-from fieldguide.approaches.prompting import programs
-from fieldguide.approaches.prompting.lookup import Search, window
 from fieldguide.approaches.prompting.passages import Passages
-from fieldguide.approaches.prompting.programs import Python
-from fieldguide.approaches.prompting.tool_calls import asked, calls_in, next_call, well_formed
-from fieldguide.approaches.prompting.toolbox import Calculator, Result
-from fieldguide.approaches.prompting.tools import ToolSolver
+from fieldguide.approaches.prompting.tools.lookup import Search, window
+from fieldguide.approaches.prompting.tools.programs import Python
+from fieldguide.approaches.prompting.tools.tool_calls import asked, calls_in, next_call, well_formed
+from fieldguide.approaches.prompting.tools.toolbox import Calculator, Result
+from fieldguide.approaches.prompting.tools.tools import ToolSolver
 from fieldguide.errors import ApproachError, Unsupported
 from fieldguide.models.pool import ModelPool
 from fieldguide.records import Row, Unparsed

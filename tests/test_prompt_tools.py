@@ -10,7 +10,7 @@ import pytest
 from test_prompt_forms import Spy
 
 from fieldguide.approaches.approach import FitContext, Solver, make
-from fieldguide.approaches.prompting.tools import ToolSolver, calls_in
+from fieldguide.approaches.prompting.tools.tools import ToolSolver, calls_in
 from fieldguide.errors import ApproachError
 from fieldguide.models.model import Generation
 from fieldguide.models.pool import ModelPool

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from fieldguide.approaches.approach import FitContext, Solver, make
-from fieldguide.approaches.prompting.candidates import leader
+from fieldguide.approaches.prompting.candidates.candidates import leader
+from fieldguide.approaches.prompting.candidates.verified import VerifiedSolver
+from fieldguide.approaches.prompting.candidates.verifier import stated
 from fieldguide.approaches.prompting.samples import BETWEEN
-from fieldguide.approaches.prompting.verified import VerifiedSolver
-from fieldguide.approaches.prompting.verifier import stated
 from fieldguide.errors import ApproachError
 from fieldguide.models.fake import FakeModel
 from fieldguide.models.meter import metering

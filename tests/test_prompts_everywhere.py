@@ -88,6 +88,6 @@ def test_on_a_real_server(name: str, server: str, pool: ModelPool, tmp_path: Pat
     if name not in SCORED:
         answers(small(name, server), pool, tmp_path)
         return
-    with pytest.raises((ApproachError, ModelError), match="score|likely") as refused:
+    with pytest.raises((ApproachError, ModelError), match=r"score|likely") as refused:
         answers(small(name, server), pool, tmp_path)
     assert str(refused.value).endswith("."), "a whole sentence"

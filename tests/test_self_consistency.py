@@ -14,9 +14,9 @@ import pytest
 from scipy.stats import beta
 
 from fieldguide.approaches.approach import FitContext, Solver, make
+from fieldguide.approaches.prompting.reasoning.self_consistency import VotingSolver
+from fieldguide.approaches.prompting.reasoning.votes import Vote, drawn, enough, lead_probability, normalised, settled, shares, tally, winner
 from fieldguide.approaches.prompting.samples import BETWEEN
-from fieldguide.approaches.prompting.self_consistency import VotingSolver
-from fieldguide.approaches.prompting.votes import Vote, drawn, enough, lead_probability, normalised, settled, shares, tally, winner
 from fieldguide.errors import ApproachError
 from fieldguide.models.answers import AnswerStore, remembering
 from fieldguide.models.fake import FakeModel

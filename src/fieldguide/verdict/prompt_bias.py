@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from fieldguide.approaches.approach import Solver
-from fieldguide.approaches.prompting.calibrated import CalibratedSolver
-from fieldguide.approaches.prompting.chosen_shots import ChosenShotsSolver
 from fieldguide.approaches.prompting.prompt import PromptSolver
+from fieldguide.approaches.prompting.shots.calibrated import CalibratedSolver
+from fieldguide.approaches.prompting.shots.chosen_shots import ChosenShotsSolver
 from fieldguide.records import Prediction
 from fieldguide.tasks.scoring.numbers import SPEARMAN
 from fieldguide.tasks.task import TaskSpec

@@ -20,7 +20,7 @@ from typing import Any, Self
 from fieldguide.approaches.approach import Approach, FitContext, Solver
 from fieldguide.approaches.cascade import as_approach
 from fieldguide.approaches.prompting.cleaning import INSTRUCTIONS, REWRITTEN, Cleaning, asked, cleaner, cleanings
-from fieldguide.approaches.prompting.thinking import needs_whole
+from fieldguide.approaches.prompting.reasoning.thinking import needs_whole
 from fieldguide.approaches.routing import confidence
 from fieldguide.errors import ApproachError
 from fieldguide.models.pool import ModelPool

@@ -18,7 +18,7 @@ from fieldguide.approaches.prompting.few_shot import deal
 from fieldguide.approaches.prompting.fit_text import MARGIN, TokenCounter, shorten
 from fieldguide.approaches.prompting.label_words import distinct, expanded, one_line, spelt_out, words_of
 from fieldguide.approaches.prompting.prompt import NORMALISE, Prompted, PromptSolver, check_room, needs_prompting
-from fieldguide.approaches.prompting.thinking import needs_whole
+from fieldguide.approaches.prompting.reasoning.thinking import needs_whole
 from fieldguide.errors import ApproachError
 from fieldguide.models.model import Generation, Model
 from fieldguide.models.pool import ModelPool

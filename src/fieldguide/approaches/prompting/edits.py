@@ -1,8 +1,8 @@
 """A small policy over edits of an instruction, learned by REINFORCE (Williams 1992, Machine Learning 8:229–256, section 4).
 
 An instruction is a list of phrases. An episode edits it a few times and is paid the score of what comes out. The policy is one softmax over the
-edits, θ its logits, whatever the instruction is: drop a phrase, swap two neighbours, say all in other words, append one phrase of a pool, or
-stop. The edits are those of GrIPS (Prasad et al. 2022, arXiv:2203.07281, section 3), which tries them at random.
+edits, θ its logits, whatever the instruction is: drop a phrase, swap two neighbours, say all in other words, change the mark at the end, append
+one phrase of a pool, or stop. But for the mark and the end the edits are those of GrIPS (Prasad et al. 2022, arXiv:2203.07281), which tries them at random.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-DROP, SWAP, REWORD, STOP = range(4)
-"""Edits by number; number 4 + j appends phrase j of the pool."""
-NAMES = ("drop", "swap", "reword", "stop")
+DROP, SWAP, REWORD, STOP, MARK = range(5)
+"""Edits by number; number 5 + j appends phrase j of the pool."""
+NAMES = ("drop", "swap", "reword", "stop", "mark")
+ENDS = ("", ".", ":")
+"""Marks at an instruction's end: such trifles move small models by many points (Sclar et al. 2023, arXiv:2310.11324)."""
 MOST_PHRASES = 12
 """Phrases that an instruction may come to have."""
 _SEAM = re.compile(r"(?<=[,;:])\s+|\s+(?=(?:and|as|by|for|from|in|into|of|or|so|that|to|using|which|with|without)\b)", re.IGNORECASE)
@@ -26,13 +28,18 @@ Step = tuple[int, np.ndarray]
 
 def phrases(instruction: str) -> list[str]:
     """The instruction in pieces: cut after commas and the like, and before small words that begin a phrase."""
-    return [piece for part in _SEAM.split(instruction.strip().rstrip(".")) if (piece := part.strip())]
+    return [piece for part in _SEAM.split(bare(instruction)) if (piece := part.strip())]
 
 
-def joined(pieces: Sequence[str]) -> str:
-    """Pieces as one instruction, with a capital letter and a full stop."""
-    text = " ".join(pieces).strip().rstrip(",;:")
-    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith(('.', '?', '!')) else '.'}" if text else ""
+def bare(instruction: str) -> str:
+    """The instruction without a full stop or colon at its end."""
+    return instruction.strip().rstrip(".: ")
+
+
+def joined(pieces: Sequence[str], mark: str) -> str:
+    """Pieces as one instruction, with a capital letter and a mark at its end."""
+    text = " ".join(pieces).strip().rstrip(",;:. ")
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith(('?', '!')) else mark}" if text else ""
 
 
 @dataclass(frozen=True)
@@ -61,6 +68,7 @@ class EditPolicy:
     def episode(self, start: str, most: int, reword: Callable[[str], str | None]) -> Episode:
         """Up to `most` edits of an instruction, drawn from the policy. `reword` says it in other words; None where that came to nothing."""
         pieces, steps, edits = phrases(start), list[Step](), list[str]()
+        mark = start[-1:] if start.endswith(ENDS[1:]) else ""
         for _ in range(most):
             possible = self._possible(pieces)
             edit = int(self.rng.choice(len(self.logits), p=self.probabilities(possible)))
@@ -68,8 +76,9 @@ class EditPolicy:
             edits.append(NAMES[edit] if edit < len(NAMES) else f"append {self.pool[edit - len(NAMES)]}")
             if edit == STOP:
                 break
+            mark = ENDS[(ENDS.index(mark) + 1) % len(ENDS)] if edit == MARK else mark
             pieces = self._edited(pieces, edit, reword)
-        return Episode(tuple(edits), joined(pieces), tuple(steps))
+        return Episode(tuple(edits), joined(pieces, mark), tuple(steps))
 
     def learn(self, episodes: Sequence[Episode], rewards: Sequence[float]) -> None:
         """θ += α (r − b) Σ_t ∇ log π(a_t) for each episode, where ∇ log π(a) = 1_a − π over the edits that were possible.
@@ -91,7 +100,7 @@ class EditPolicy:
     def _possible(self, pieces: Sequence[str]) -> np.ndarray:
         held = {piece.casefold() for piece in pieces}
         fits = [len(pieces) < MOST_PHRASES and phrase.casefold() not in held for phrase in self.pool]
-        return np.array([len(pieces) > 1, len(pieces) > 1, True, True, *fits])
+        return np.array([len(pieces) > 1, len(pieces) > 1, True, True, True, *fits])
 
     def _edited(self, pieces: list[str], edit: int, reword: Callable[[str], str | None]) -> list[str]:
         if edit == DROP:
@@ -101,6 +110,6 @@ class EditPolicy:
             i = int(self.rng.integers(len(pieces) - 1))
             return [*pieces[:i], pieces[i + 1], pieces[i], *pieces[i + 2 :]]
         if edit == REWORD:
-            said = reword(joined(pieces))
+            said = reword(joined(pieces, "."))
             return phrases(said) if said else pieces
-        return [*pieces, self.pool[edit - len(NAMES)]]
+        return pieces if edit == MARK else [*pieces, self.pool[edit - len(NAMES)]]

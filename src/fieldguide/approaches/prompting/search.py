@@ -19,10 +19,11 @@ import numpy as np
 
 from fieldguide.approaches.approach import Approach, FitContext, Solver, rungs_up_to
 from fieldguide.approaches.prompting.asking import Asking
+from fieldguide.approaches.prompting.edits import ENDS
 from fieldguide.approaches.prompting.few_shot import WHOLE, deal, fitting, fitting_whole
 from fieldguide.approaches.prompting.instruction_scores import WAYS
 from fieldguide.approaches.prompting.prompt import Demonstration, Prompted, PromptSolver
-from fieldguide.approaches.prompting.searching import ENDS, KEPT, STOCK, Search, Settings
+from fieldguide.approaches.prompting.searching import KEPT, STOCK, Search, Settings
 from fieldguide.errors import ApproachError
 from fieldguide.models.model import Model
 from fieldguide.models.pool import ModelPool
@@ -89,7 +90,7 @@ class PromptSearch(Prompted):
         if self.search == "policy":
             return self.budget + n_rows
         written = self.candidates + self.rounds * self.variations
-        judged = written + self.rounds * KEPT * (len(ENDS) - 1) + STOCK
+        judged = written + self.rounds * KEPT * len(ENDS) + STOCK
         return min(self.budget, written + judged * min(n_labels, self.rows)) + n_rows
 
     def _fit(self, task: TaskSpec, train: tuple[Row, ...], context: FitContext) -> SearchSolver:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from fieldguide.approaches.prompting.asking import Asking
-from fieldguide.approaches.prompting.edits import EditPolicy, phrases
+from fieldguide.approaches.prompting.edits import ENDS, EditPolicy, bare, phrases
 from fieldguide.approaches.prompting.halving import halved
 from fieldguide.approaches.prompting.instruction_scores import InstructionScores
 from fieldguide.approaches.prompting.prompt import PromptSolver, check_room
@@ -39,7 +39,6 @@ STOCK = 8
 """Instructions of a kind's own templates that are scored, at most."""
 KEPT = 4
 """The best, which rounds vary and which are judged on all rows at the end."""
-ENDS = ("", ".", ":")
 SAMPLES, RELATION_SAMPLES = 6, 2
 """Texts that are drawn from one prompt to the proposer, and from one of the shorter prompts for a relation."""
 EPISODES, MOST_EDITS, POOL, POLICY_ROWS = 4, 3, 24, 12
@@ -186,8 +185,8 @@ class Search:
         return ranked
 
     def _punctuated(self, tops: Sequence[str]) -> list[str]:
-        """The best with another mark at their end, or none: such trifles move small models by many points (Sclar et al. 2023, arXiv:2310.11324)."""
-        fresh = [text for own in tops for mark in ENDS if (text := own.rstrip(".:?! ") + mark) not in self.origin]
+        """The best with another mark at their end, or none."""
+        fresh = [text for own in tops for mark in ENDS if (text := bare(own) + mark) not in self.origin]
         self.origin.update(dict.fromkeys(fresh, "punctuated"))
         return fresh
 

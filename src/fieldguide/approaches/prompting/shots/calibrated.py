@@ -15,11 +15,11 @@ import numpy as np
 
 from fieldguide.approaches.answers import predictions, softmax
 from fieldguide.approaches.approach import Approach, FitContext, Solver
-from fieldguide.approaches.prompting import scoring_rules as rules
 from fieldguide.approaches.prompting.asking import CLOSED
 from fieldguide.approaches.prompting.few_shot import PromptFewShot
 from fieldguide.approaches.prompting.prompt import Demonstration, PromptSolver, by_length
-from fieldguide.approaches.prompting.scoring_rules import CONTENT_FREE, DRAWS, PROMPTS
+from fieldguide.approaches.prompting.shots import scoring_rules as rules
+from fieldguide.approaches.prompting.shots.scoring_rules import CONTENT_FREE, DRAWS, PROMPTS
 from fieldguide.errors import ApproachError
 from fieldguide.models.model import Model
 from fieldguide.models.pool import ModelPool

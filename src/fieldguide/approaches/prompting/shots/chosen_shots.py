@@ -16,11 +16,11 @@ from fieldguide.approaches.answers import segments
 from fieldguide.approaches.approach import Approach, FitContext, Solver, rungs_up_to
 from fieldguide.approaches.embedding.features import needs_embedding
 from fieldguide.approaches.prompting.asking import Asking
-from fieldguide.approaches.prompting.corruption import SHOWN, corrupted
 from fieldguide.approaches.prompting.few_shot import deal
 from fieldguide.approaches.prompting.prompt import Demonstration, Prompted, PromptSolver
-from fieldguide.approaches.prompting.selection import arranged, covering, filled, nearest, unlike
-from fieldguide.approaches.prompting.shelf import Shelf, Space
+from fieldguide.approaches.prompting.shots.corruption import SHOWN, corrupted
+from fieldguide.approaches.prompting.shots.selection import arranged, covering, filled, nearest, unlike
+from fieldguide.approaches.prompting.shots.shelf import Shelf, Space
 from fieldguide.errors import ApproachError
 from fieldguide.models.model import Model
 from fieldguide.models.pool import ModelPool

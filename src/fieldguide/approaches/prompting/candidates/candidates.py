@@ -18,9 +18,9 @@ from fieldguide.approaches.approach import Approach, FitContext
 from fieldguide.approaches.prompting.asking import Asking
 from fieldguide.approaches.prompting.fit_text import shorten
 from fieldguide.approaches.prompting.prompt import Prompted, PromptSolver, check_room, needs_prompting
+from fieldguide.approaches.prompting.reasoning.thinking import needs_whole
+from fieldguide.approaches.prompting.reasoning.votes import said, tally
 from fieldguide.approaches.prompting.samples import BETWEEN
-from fieldguide.approaches.prompting.thinking import needs_whole
-from fieldguide.approaches.prompting.votes import said, tally
 from fieldguide.errors import ApproachError
 from fieldguide.models.model import Generation, Model
 from fieldguide.models.pool import ModelPool

@@ -18,11 +18,22 @@ from fieldguide.approaches.prompting.asking import Asking
 from fieldguide.approaches.prompting.few_shot import deal, fitting_whole
 from fieldguide.approaches.prompting.fit_text import TokenCounter, shorten
 from fieldguide.approaches.prompting.passages import Passages, read_passages
-from fieldguide.approaches.prompting.programs import need_python
 from fieldguide.approaches.prompting.prompt import Demonstration, Prompted, PromptSolver
-from fieldguide.approaches.prompting.tool_calls import CLOSED, SAID, Call, Found, asked, beside_calls, calls_in, next_call, value_of, well_formed
-from fieldguide.approaches.prompting.tool_chat import converse, declared, opening
-from fieldguide.approaches.prompting.toolbox import CALCULATOR, PYTHON, SEARCH, Result, Tool, check_tools, toolbox
+from fieldguide.approaches.prompting.tools.programs import need_python
+from fieldguide.approaches.prompting.tools.tool_calls import (
+    CLOSED,
+    SAID,
+    Call,
+    Found,
+    asked,
+    beside_calls,
+    calls_in,
+    next_call,
+    value_of,
+    well_formed,
+)
+from fieldguide.approaches.prompting.tools.tool_chat import converse, declared, opening
+from fieldguide.approaches.prompting.tools.toolbox import CALCULATOR, PYTHON, SEARCH, Result, Tool, check_tools, toolbox
 from fieldguide.errors import ApproachError, Unsupported
 from fieldguide.models.model import Model
 from fieldguide.models.pool import ModelPool

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from itertools import islice
 
 from fieldguide.approaches.approach import FitContext, Solver
-from fieldguide.approaches.prompting.candidates import Candidate, CandidateSolver, PromptCandidates
-from fieldguide.approaches.prompting.judging import Judged, Pair, judge_pairs, judge_prompts, judging
-from fieldguide.approaches.prompting.thinking import needs_whole
-from fieldguide.approaches.prompting.tournament import entrants, points, round_robin
+from fieldguide.approaches.prompting.candidates.candidates import Candidate, CandidateSolver, PromptCandidates
+from fieldguide.approaches.prompting.candidates.judging import Judged, Pair, judge_pairs, judge_prompts, judging
+from fieldguide.approaches.prompting.candidates.tournament import entrants, points, round_robin
+from fieldguide.approaches.prompting.reasoning.thinking import needs_whole
 from fieldguide.records import Inputs, Row
 from fieldguide.tasks.task import TaskSpec
 

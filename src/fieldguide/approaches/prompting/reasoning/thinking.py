@@ -21,8 +21,8 @@ from fieldguide.approaches.approach import Approach, FitContext, Solver, rungs_u
 from fieldguide.approaches.prompting.few_shot import deal, fitting_whole
 from fieldguide.approaches.prompting.fit_text import MARGIN, TokenCounter
 from fieldguide.approaches.prompting.prompt import Demonstration, Prompted, PromptSolver, check_room
-from fieldguide.approaches.prompting.rationales import rationales
-from fieldguide.approaches.prompting.reasoning import TRIGGERS, Thinking, tail, thinking_template
+from fieldguide.approaches.prompting.reasoning.rationales import rationales
+from fieldguide.approaches.prompting.reasoning.reasoning import TRIGGERS, Thinking, tail, thinking_template
 from fieldguide.errors import ApproachError, Unsupported
 from fieldguide.models.model import Generation, Model
 from fieldguide.models.pool import ModelPool

@@ -14,10 +14,10 @@ from typing import Any, Self
 
 from fieldguide.approaches.approach import Approach, FitContext, Solver
 from fieldguide.approaches.prompting.prompt import Demonstration
-from fieldguide.approaches.prompting.reasoning import Thinking
+from fieldguide.approaches.prompting.reasoning.reasoning import Thinking
+from fieldguide.approaches.prompting.reasoning.thinking import PromptCot, ThinkingSolver, needs_whole
+from fieldguide.approaches.prompting.reasoning.votes import Vote, enough, normalised, said, shares, winner
 from fieldguide.approaches.prompting.samples import BETWEEN
-from fieldguide.approaches.prompting.thinking import PromptCot, ThinkingSolver, needs_whole
-from fieldguide.approaches.prompting.votes import Vote, enough, normalised, said, shares, winner
 from fieldguide.errors import ApproachError
 from fieldguide.models.model import Generation, Model
 from fieldguide.models.pool import ModelPool

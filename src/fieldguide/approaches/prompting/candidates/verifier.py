@@ -10,11 +10,11 @@ import numpy as np
 
 from fieldguide.approaches.answers import segments, softmax
 from fieldguide.approaches.prompting.asking import Asking
-from fieldguide.approaches.prompting.candidates import Candidate, CandidateSolver, closed, within
+from fieldguide.approaches.prompting.candidates.candidates import Candidate, CandidateSolver, closed, within
 from fieldguide.approaches.prompting.few_shot import deal
 from fieldguide.approaches.prompting.fit_text import MARGIN, TokenCounter, shorten
 from fieldguide.approaches.prompting.prompt import Demonstration
-from fieldguide.approaches.prompting.rationales import right
+from fieldguide.approaches.prompting.reasoning.rationales import right
 from fieldguide.models.model import Model
 from fieldguide.records import Inputs, Row, Unparsed
 from fieldguide.tasks.metrics import metric

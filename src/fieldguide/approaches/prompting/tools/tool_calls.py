@@ -12,8 +12,8 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from fieldguide.approaches.prompting.calculator import CannotCalculate, calculate
-from fieldguide.approaches.prompting.toolbox import CALCULATOR, PYTHON, TOOLS, Result
+from fieldguide.approaches.prompting.tools.calculator import CannotCalculate, calculate
+from fieldguide.approaches.prompting.tools.toolbox import CALCULATOR, PYTHON, TOOLS, Result
 
 CLOSED = ") ="
 """What ends a call that a model writes; its value comes next."""

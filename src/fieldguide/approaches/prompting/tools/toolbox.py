@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
 
-from fieldguide.approaches.prompting.calculator import NAME, CannotCalculate, calculate, expression_for
-from fieldguide.approaches.prompting.rationales import right
+from fieldguide.approaches.prompting.reasoning.rationales import right
+from fieldguide.approaches.prompting.tools.calculator import NAME, CannotCalculate, calculate, expression_for
 from fieldguide.errors import ApproachError
 from fieldguide.records import Row, Unparsed
 from fieldguide.tasks.task import TaskSpec
@@ -86,8 +86,8 @@ class Calculator:
 
 def toolbox(names: Sequence[str], task: TaskSpec, passages: Passages | None, shown: int) -> tuple[Tool, ...]:
     """The tools of these names, in their order. `passages`, of which each search shows `shown`, are needed by search alone."""
-    from fieldguide.approaches.prompting.lookup import Search
-    from fieldguide.approaches.prompting.programs import Python
+    from fieldguide.approaches.prompting.tools.lookup import Search
+    from fieldguide.approaches.prompting.tools.programs import Python
 
     found: list[Tool] = []
     for name in names:

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from fieldguide.approaches.baselines.bm25 import words
 from fieldguide.approaches.prompting.passages import Passages
-from fieldguide.approaches.prompting.toolbox import SEARCH, Result
+from fieldguide.approaches.prompting.tools.toolbox import SEARCH, Result
 from fieldguide.records import Row
 from fieldguide.tasks.kinds.text_kind import TextKind
 from fieldguide.tasks.kinds.written_numbers import numbers_in

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fieldguide.approaches.prompting.prompt import Demonstration
-from fieldguide.approaches.prompting.tool_calls import SAID, asked, calls_in, value_of
-from fieldguide.approaches.prompting.toolbox import Result, Tool
+from fieldguide.approaches.prompting.tools.tool_calls import SAID, asked, calls_in, value_of
+from fieldguide.approaches.prompting.tools.toolbox import Result, Tool
 from fieldguide.models.model import Model, Reply, ToolCall
 
 REPLY_TOKENS, AT_ONCE = 256, 8

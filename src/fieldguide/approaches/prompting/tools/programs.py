@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from fieldguide import sandbox
-from fieldguide.approaches.prompting.calculator import expression_for
-from fieldguide.approaches.prompting.toolbox import PYTHON, Result, leads, wanted_number
+from fieldguide.approaches.prompting.tools.calculator import expression_for
+from fieldguide.approaches.prompting.tools.toolbox import PYTHON, Result, leads, wanted_number
 from fieldguide.errors import ApproachError
 from fieldguide.records import Row
 from fieldguide.tasks.task import TaskSpec

@@ -17,10 +17,10 @@ from dataclasses import dataclass, replace
 from fieldguide.approaches.approach import FitContext, Solver
 from fieldguide.approaches.prompting.fit_text import MARGIN, TokenCounter
 from fieldguide.approaches.prompting.prompt import Demonstration, PromptSolver, check_room
-from fieldguide.approaches.prompting.reasoning import MARK, Thinking, tail
-from fieldguide.approaches.prompting.recomputed import slip
-from fieldguide.approaches.prompting.thinking import PromptCot, ThinkingSolver, needs_whole
-from fieldguide.approaches.prompting.working import LISTS, Turn, Work, items_in
+from fieldguide.approaches.prompting.reasoning.reasoning import MARK, Thinking, tail
+from fieldguide.approaches.prompting.reasoning.recomputed import slip
+from fieldguide.approaches.prompting.reasoning.thinking import PromptCot, ThinkingSolver, needs_whole
+from fieldguide.approaches.prompting.reasoning.working import LISTS, Turn, Work, items_in
 from fieldguide.errors import ApproachError
 from fieldguide.models.model import Generation, Model
 from fieldguide.records import Inputs, Prediction, Unparsed

@@ -14,12 +14,12 @@ from typing import Any, Self
 import numpy as np
 
 from fieldguide.approaches.approach import FitContext, Solver, rungs_up_to
-from fieldguide.approaches.prompting.acting import ACTION, SHOWS, THOUGHT, Acting, Run, acting_template
 from fieldguide.approaches.prompting.asking import named_template
 from fieldguide.approaches.prompting.few_shot import deal, fitting_whole
 from fieldguide.approaches.prompting.fit_text import TokenCounter
 from fieldguide.approaches.prompting.prompt import NORMALISE, Demonstration, Prompted, PromptSolver, by_length, check_room
-from fieldguide.approaches.prompting.thinking import needs_whole
+from fieldguide.approaches.prompting.reasoning.thinking import needs_whole
+from fieldguide.approaches.prompting.tools.acting import ACTION, SHOWS, THOUGHT, Acting, Run, acting_template
 from fieldguide.errors import ApproachError, Unsupported
 from fieldguide.models.model import Generation, Model
 from fieldguide.models.pool import ModelPool

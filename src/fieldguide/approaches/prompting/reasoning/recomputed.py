@@ -11,7 +11,7 @@ import itertools
 import re
 from fractions import Fraction
 
-from fieldguide.approaches.prompting.calculator import CannotCalculate, calculate
+from fieldguide.approaches.prompting.tools.calculator import CannotCalculate, calculate
 from fieldguide.tasks.kinds.written_numbers import NUMBER, SCALE, value_of
 
 LOOKED_BACK = 120

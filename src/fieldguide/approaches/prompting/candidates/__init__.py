@@ -1,0 +1,1 @@
+"""Answers chosen among candidates: verified, or judged in pairs."""

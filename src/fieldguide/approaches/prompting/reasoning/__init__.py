@@ -1,0 +1,1 @@
+"""Answers after reasoning: chains of thought, votes over them, sub-questions."""
