@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fieldguide.approaches.prompting.tooled import programs
+from fieldguide.approaches.prompting.tools import programs
 from test_prompt_tools import Writer
 
 from fieldguide.approaches.approach import FitContext, Solver, make
