@@ -158,7 +158,10 @@ def table(found: dict[str, dict[str, Any]], people: dict[str, list[dict[str, Any
 
 
 def shares(found: dict[str, dict[str, Any]], people: dict[str, list[dict[str, Any]]]) -> Iterator[str]:
-    """For each search the mean share closed over the sub-tasks with a wide gap, with the percentile bootstrap over rows, these sub-tasks as they are."""
+    """For each search the mean share closed over the sub-tasks with a wide gap, with the percentile bootstrap over rows, these sub-tasks as they are.
+
+    A share counts as 1 at most, so that one sub-task on which people's instructions hardly work does not carry the mean; the plain mean stands beside it.
+    """
     for cell in SEARCHES:
         drawn, point = [], []
         for i, (name, lines) in enumerate(found.items()):
@@ -171,13 +174,13 @@ def shares(found: dict[str, dict[str, Any]], people: dict[str, list[dict[str, An
                 continue
             means = resampled_means(row_weights(len(columns), seed=i), columns)
             point.append((own - none) / (people_mean - none))
-            drawn.append((means[:, 2] - means[:, 0]) / np.maximum(means[:, 1] - means[:, 0], 1 / len(columns)))
+            drawn.append(np.minimum((means[:, 2] - means[:, 0]) / np.maximum(means[:, 1] - means[:, 0], 1 / len(columns)), 1))
         if point:
             low, high = percentile(np.mean(drawn, axis=0))
             half = sum(share >= 0.5 for share in point)
             yield (
-                f"- {cell}: where the gap is at least {WIDE_GAP:.0%} ({len(point)} sub-tasks), {np.mean(point):.0%} of it is closed on average "
-                f"(95 % interval over rows {low:.0%} to {high:.0%}); at least half of it on {half} of them."
+                f"- {cell}: where the gap is at least {WIDE_GAP:.0%} ({len(point)} sub-tasks), {np.minimum(point, 1).mean():.0%} of it is closed on average, each share at most "
+                f"100% (95 % interval over rows {low:.0%} to {high:.0%}; {np.mean(point):.0%} where shares may pass it); at least half of it on {half} of them."
             )
 
 
