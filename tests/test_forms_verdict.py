@@ -193,7 +193,7 @@ def test_harmful_texts_in_lists_and_mappings_are_escaped(kind: str, tmp_path: Pa
 
     first = next(iter(found.targets))
     inputs = {row: {column: harmed(cell) if row == first else cell for column, cell in given.items()} for row, given in found.inputs.items()}
-    checked = form in ("number", "ranking") or kind in ("instruction-following", "chat")  # targets that are no texts
+    checked = form in ("number", "ranking") or kind in ("instruction-following", "chat", "text-environment")  # targets that are no texts of their own
     targets = found.targets if checked else {**found.targets, first: harmed(found.targets[first])}
     verdict = verdict_of(dataclasses.replace(found, inputs=inputs, targets=targets))
     each = next((d for d in verdict.differences if d.row == first), None)
