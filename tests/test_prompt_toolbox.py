@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fieldguide.approaches.prompting.tools import programs
 from test_prompt_tools import Writer
 
 from fieldguide.approaches.approach import FitContext, Solver, make
 from fieldguide.approaches.prompting.passages import Passages
+from fieldguide.approaches.prompting.tools import programs
 from fieldguide.approaches.prompting.tools.lookup import Search, window
 from fieldguide.approaches.prompting.tools.programs import Python
 from fieldguide.approaches.prompting.tools.tool_calls import asked, calls_in, next_call, well_formed
