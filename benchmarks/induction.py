@@ -14,6 +14,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -138,7 +139,11 @@ def write_page(chosen: dict[str, Task]) -> None:
     found = {name: lines for name, task in chosen.items() if (lines := kept(name, task))}
     people = {name: [line for cell, line in lines.items() if cell.startswith("human")] for name, lines in found.items()}
     found = {name: lines for name, lines in found.items() if people[name] and "none" in lines}
-    PAGE.write_text("\n".join([ABOUT, *table(found, people), "", *shares(found, people), "", "## What was found\n", *instructions(found, people)]) + "\n", encoding="utf-8")
+    parts = [ABOUT]
+    with suppress(FileNotFoundError):
+        parts.append(PAGE.with_name("induction-notes.md").read_text(encoding="utf-8"))
+    parts += [*table(found, people), "", *shares(found, people), "", "## What was found\n", *instructions(found, people)]
+    PAGE.write_text("\n".join(parts) + "\n", encoding="utf-8")
 
 
 def table(found: dict[str, dict[str, Any]], people: dict[str, list[dict[str, Any]]]) -> Iterator[str]:
