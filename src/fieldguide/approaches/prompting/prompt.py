@@ -18,6 +18,7 @@ from fieldguide.models.model import Generation, Model
 from fieldguide.models.pool import ModelPool
 from fieldguide.records import Inputs, Prediction, Unparsed
 from fieldguide.tasks.kinds.forms import ChoiceKind
+from fieldguide.tasks.overlap import overlapping, repeats
 from fieldguide.tasks.task import TaskSpec
 from fieldguide.tasks.template import Template
 
@@ -140,6 +141,15 @@ class PromptSolver(Solver):
         shown = [(d.text, d.answer) for d in self.demonstrations]
         texts = self._shown(model, inputs, self.template.render("", shown))
         return [self.template.render(text, shown) for text in texts]
+
+    def _prompts_apart(self, model: Model, inputs: Sequence[Inputs]) -> list[str]:
+        """The same, but a demonstration that repeats the row, or nearly does, is left out of its prompt."""
+        told = [(d.text, d.answer) for d in self.demonstrations]
+        texts = self._shown(model, inputs, self.template.render("", told))
+        whole = [self.asking.show(row) for row in inputs] if told else []
+        again = {i for i, _, _ in overlapping(whole, [text for text, _ in told])}
+        others = {i: [one for one, same in zip(told, repeats([t for t, _ in told], [whole[i]]), strict=True) if not same] for i in again}
+        return [self.template.render(text, others.get(i, told)) for i, text in enumerate(texts)]
 
     def _shown(self, model: Model, inputs: Sequence[Inputs], frame: str) -> list[str]:
         """Rows as text, cut to what the context leaves beside `frame` and the answer."""

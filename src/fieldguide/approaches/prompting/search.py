@@ -28,7 +28,7 @@ from fieldguide.errors import ApproachError
 from fieldguide.models.model import Model
 from fieldguide.models.pool import ModelPool
 from fieldguide.records import Inputs, Row
-from fieldguide.tasks.overlap import near_duplicate_groups, overlapping, repeats
+from fieldguide.tasks.overlap import near_duplicate_groups
 from fieldguide.tasks.task import TaskSpec
 from fieldguide.tasks.template import Template
 
@@ -188,13 +188,7 @@ class SearchSolver(PromptSolver):
         return int(self.search_log[-1]["calls"])
 
     def _prompts(self, model: Model, inputs: Sequence[Inputs]) -> list[str]:
-        """A demonstration that repeats the row, or nearly does, is left out of its prompt."""
-        told = [(d.text, d.answer) for d in self.demonstrations]
-        texts = self._shown(model, inputs, self.template.render("", told))
-        whole = [self.asking.show(row) for row in inputs] if told else []
-        again = {i for i, _, _ in overlapping(whole, [text for text, _ in told])}
-        others = {i: [one for one, same in zip(told, repeats([t for t, _ in told], [whole[i]]), strict=True) if not same] for i in again}
-        return [self.template.render(text, others.get(i, told)) for i, text in enumerate(texts)]
+        return self._prompts_apart(model, inputs)
 
     def _save(self, folder: Path) -> Mapping[str, Any]:
         (folder / LOG).write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in self.search_log), encoding="utf-8")

@@ -27,7 +27,6 @@ from fieldguide.errors import ApproachError, Unsupported
 from fieldguide.models.model import Generation, Model
 from fieldguide.models.pool import ModelPool
 from fieldguide.records import Inputs, Prediction, Row, Unparsed
-from fieldguide.tasks.overlap import overlapping, repeats
 from fieldguide.tasks.task import TaskSpec
 from fieldguide.tasks.template import Template
 
@@ -170,12 +169,7 @@ class ThinkingSolver(PromptSolver):
 
     def _prompts(self, model: Model, inputs: Sequence[Inputs]) -> list[str]:
         """The prompts of the first stage. A demonstration that repeats the row, or nearly does, is left out."""
-        told = [(d.text, d.answer) for d in self.demonstrations]
-        texts = self._shown(model, inputs, self.template.render("", told))
-        whole = [self.asking.show(row) for row in inputs] if told else []
-        again = {i for i, _, _ in overlapping(whole, [text for text, _ in told])}
-        others = {i: [one for one, same in zip(told, repeats([t for t, _ in told], [whole[i]]), strict=True) if not same] for i in again}
-        return [f"{self.template.render(text, others.get(i, told))} {self.trigger}" for i, text in enumerate(texts)]
+        return [f"{prompt} {self.trigger}" for prompt in self._prompts_apart(model, inputs)]
 
     def _reasoned(self, model: Model, inputs: Sequence[Inputs], prompts: Sequence[str], **sampling: Any) -> list[Generation]:
         """What the model goes on with; rows are asked together that end alike."""
