@@ -47,6 +47,11 @@ def shorten(inputs: Inputs, tokens: int, show: Callable[[Inputs], str], count: T
     return capped(inputs, low)
 
 
+def within(text: str, tokens: int, count: TokenCounter) -> str:
+    """A text cut to at most so many tokens."""
+    return str(shorten({"text": text}, tokens, lambda row: str(row["text"]), count)["text"])
+
+
 def capped(inputs: Mapping[str, str], characters: int) -> Inputs:
     return {
         column: clean(cut(cell, characters)) if isinstance(cell, str) else [clean(cut(text, characters)) for text in cell]

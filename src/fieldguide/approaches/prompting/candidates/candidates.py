@@ -16,7 +16,6 @@ from typing import Any, Self
 
 from fieldguide.approaches.approach import Approach, FitContext
 from fieldguide.approaches.prompting.asking import Asking
-from fieldguide.approaches.prompting.fit_text import shorten
 from fieldguide.approaches.prompting.prompt import Prompted, PromptSolver, check_room, needs_prompting
 from fieldguide.approaches.prompting.reasoning.thinking import needs_whole
 from fieldguide.approaches.prompting.reasoning.votes import said, tally
@@ -172,8 +171,3 @@ def leader(weights: Sequence[float]) -> int:
 def closed(text: str) -> str:
     """A text without blank lines, which part the blocks of a prompt."""
     return re.sub(r"\n\s*\n", "\n", clean(text).strip())
-
-
-def within(text: str, tokens: int, count: Any) -> str:
-    """A text cut to at most so many tokens."""
-    return str(shorten({"text": text}, tokens, lambda row: row["text"], count)["text"])

@@ -14,8 +14,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fieldguide.approaches.prompting.candidates.candidates import closed, within
-from fieldguide.approaches.prompting.fit_text import MARGIN, TokenCounter
+from fieldguide.approaches.prompting.candidates.candidates import closed
+from fieldguide.approaches.prompting.fit_text import MARGIN, TokenCounter, within
 from fieldguide.models.model import Model
 from fieldguide.tasks.template import Template
 

@@ -17,9 +17,10 @@ from typing import Any, Self
 
 from fieldguide.approaches.approach import Approach, FitContext, Solver, rungs_up_to
 from fieldguide.approaches.prompting.candidates.candidates import Candidate, CandidateSolver, PromptCandidates, leader
-from fieldguide.approaches.prompting.candidates.verifier import Shown, compared, demonstrated, p_yes, proposed_prompt, verifying
+from fieldguide.approaches.prompting.candidates.verifier import Shown, demonstrated, p_yes, proposed_prompt, verifying
 from fieldguide.approaches.prompting.prompt import Demonstration
 from fieldguide.approaches.prompting.reasoning.thinking import needs_whole
+from fieldguide.approaches.prompting.shots.chosen_shots import compared
 from fieldguide.approaches.prompting.shots.selection import unlike
 from fieldguide.errors import ApproachError
 from fieldguide.models.pool import ModelPool

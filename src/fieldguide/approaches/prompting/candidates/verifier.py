@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from fieldguide.approaches.answers import segments, softmax
+from fieldguide.approaches.answers import softmax
 from fieldguide.approaches.prompting.asking import Asking
-from fieldguide.approaches.prompting.candidates.candidates import Candidate, CandidateSolver, closed, within
+from fieldguide.approaches.prompting.candidates.candidates import Candidate, CandidateSolver, closed
 from fieldguide.approaches.prompting.few_shot import deal
-from fieldguide.approaches.prompting.fit_text import MARGIN, TokenCounter, shorten
+from fieldguide.approaches.prompting.fit_text import MARGIN, TokenCounter, shorten, within
 from fieldguide.approaches.prompting.prompt import Demonstration
 from fieldguide.approaches.prompting.reasoning.rationales import right
+from fieldguide.approaches.prompting.shots.chosen_shots import compared
 from fieldguide.models.model import Model
 from fieldguide.records import Inputs, Row, Unparsed
 from fieldguide.tasks.metrics import metric
@@ -88,11 +89,6 @@ def demonstrated(solver: CandidateSolver, verifier: Model, train: Sequence[Row],
             break
         found += [(each, compared(task, row.inputs)) for each in shown]
     return [found[i] for i in np.random.default_rng([seed, 3331]).permutation(len(found))]
-
-
-def compared(task: TaskSpec, row: Inputs) -> str:
-    """The row as the text by which near-duplicates are told."""
-    return "\n".join(segments(task, [row])[0])
 
 
 def _pair(task: TaskSpec, row: Row, drawn: Sequence[Candidate], targets: Iterable[Any]) -> tuple[Any, Any] | None:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from fieldguide.approaches.approach import FitContext, Solver
 from fieldguide.approaches.prompting.fit_text import MARGIN, TokenCounter
 from fieldguide.approaches.prompting.prompt import Demonstration, PromptSolver, check_room
-from fieldguide.approaches.prompting.reasoning.reasoning import MARK, Thinking, tail
+from fieldguide.approaches.prompting.reasoning.reasoning import MARK, Thinking, tail, written_to_ends
 from fieldguide.approaches.prompting.reasoning.recomputed import slip
 from fieldguide.approaches.prompting.reasoning.thinking import PromptCot, ThinkingSolver, needs_whole
 from fieldguide.approaches.prompting.reasoning.working import LISTS, Turn, Work, items_in
@@ -78,10 +78,7 @@ class PromptDecomposed(PromptCot):
         check_room(model, asking)
         return model, asking
 
-    def _writer(self, asking: Thinking) -> DecomposedSolver:
-        return DecomposedSolver(self.model, asking.template, (), asking.by_text, self.normalise, asking.trigger, asking.reasoning_tokens)
-
-    def _solver(self, model: Model, asking: Thinking, shown: Sequence[Demonstration], context: FitContext) -> DecomposedSolver:
+    def _reasoner(self, asking: Thinking, shown: Sequence[Demonstration] = ()) -> DecomposedSolver:
         return DecomposedSolver(self.model, asking.template, shown, asking.by_text, self.normalise, asking.trigger, asking.reasoning_tokens)
 
     @classmethod
@@ -163,16 +160,11 @@ class DecomposedSolver(ThinkingSolver):
         self, model: Model, inputs: Sequence[Inputs], prompts: Sequence[str], works: Sequence[Work], room: int, *, line: bool
     ) -> list[Generation]:
         """What the model goes on with, up to the line's end where it is one that goes on with a text; refusals are noted."""
-        groups: dict[tuple[str, ...], list[int]] = {}
-        for i, row in enumerate(inputs):
-            ends = self.asking.reasoning_stops(model, row, bool(self.demonstrations))
-            groups.setdefault((MARK, "\n") if line and model.facts.type != "api" else ends, []).append(i)
-        found: dict[int, Generation] = {}
-        for stop, places in groups.items():
-            written = model.generate([prompts[i] for i in places], max_tokens=room, stop=stop)
-            found.update({i: own[0] for i, own in zip(places, written, strict=True)})
-        for i, work in enumerate(works):
-            work.turns.append(Turn(prompts[i], found[i].text))
-            if found[i].finish == "refused":
-                work.refused = found[i]
-        return [found[i] for i in range(len(inputs))]
+        one_line, shown = line and model.facts.type != "api", bool(self.demonstrations)
+        ends = [(MARK, "\n") if one_line else self.asking.reasoning_stops(model, row, shown) for row in inputs]
+        found = written_to_ends(model, prompts, ends, room)
+        for work, prompt, own in zip(works, prompts, found, strict=True):
+            work.turns.append(Turn(prompt, own.text))
+            if own.finish == "refused":
+                work.refused = own
+        return found

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from fieldguide.approaches.prompting.asking import Asking
 from fieldguide.approaches.prompting.fit_text import TokenCounter
-from fieldguide.models.model import Model
+from fieldguide.models.model import Generation, Model
 from fieldguide.records import Inputs, Row
 from fieldguide.tasks.template import Template
 
@@ -68,6 +69,18 @@ class Thinking(Asking):
         opening = OPENING.match(self.show(row))
         own_row = (f"\n{opening[0]}",) if opening and model.facts.type != "api" else ()
         return (MARK, *own_row, *((self.template.separator,) if shown else ()))
+
+
+def written_to_ends(model: Model, prompts: Sequence[str], ends: Sequence[tuple[str, ...]], room: int, **sampling: Any) -> list[Generation]:
+    """What the model goes on with after each prompt, in at most `room` tokens; prompts that end alike are asked together."""
+    groups: dict[tuple[str, ...], list[int]] = {}
+    for i, stop in enumerate(ends):
+        groups.setdefault(stop, []).append(i)
+    found: dict[int, Generation] = {}
+    for stop, places in groups.items():
+        written = model.generate([prompts[i] for i in places], max_tokens=room, stop=stop, **sampling)
+        found.update({i: own[0] for i, own in zip(places, written, strict=True)})
+    return [found[i] for i in range(len(prompts))]
 
 
 def thinking_template(template: Template) -> Template:

@@ -22,7 +22,7 @@ from fieldguide.approaches.prompting.few_shot import deal, fitting_whole
 from fieldguide.approaches.prompting.fit_text import MARGIN, TokenCounter
 from fieldguide.approaches.prompting.prompt import Demonstration, Prompted, PromptSolver, check_room
 from fieldguide.approaches.prompting.reasoning.rationales import rationales
-from fieldguide.approaches.prompting.reasoning.reasoning import TRIGGERS, Thinking, tail, thinking_template
+from fieldguide.approaches.prompting.reasoning.reasoning import TRIGGERS, Thinking, tail, thinking_template, written_to_ends
 from fieldguide.errors import ApproachError, Unsupported
 from fieldguide.models.model import Generation, Model
 from fieldguide.models.pool import ModelPool
@@ -99,13 +99,13 @@ class PromptCot(Prompted):
         return self._solver(model, asking, shown, context)
 
     def _solver(self, model: Model, asking: Thinking, shown: Sequence[Demonstration], context: FitContext) -> ThinkingSolver:
-        return ThinkingSolver(self.model, asking.template, shown, asking.by_text, self.normalise, asking.trigger, asking.reasoning_tokens)
+        return self._reasoner(asking, shown)
 
     def _demonstrated(self, model: Model, asking: Thinking, train: Sequence[Row], context: FitContext) -> list[Demonstration]:
         """Up to `shots` training rows with reasoning that came to their answer, in an order that the seed shuffles."""
         if not train:
             raise ApproachError("The few-shot way shows labelled rows and was given none; give it at least one, or take way='zero-shot'.")
-        writer = self._writer(asking)
+        writer = self._reasoner(asking)
         writer._bind(self, asking.task, context.models)
         dealt = deal(train, self.tries, context.seed, asking.reader.stratum)
         dealt = [row for row in dealt if asking.written or asking.reader.options(asking.task, row.inputs)]
@@ -120,9 +120,9 @@ class PromptCot(Prompted):
         order = np.random.default_rng([context.seed, 3313]).permutation(len(shown))
         return [shown[i] for i in order]
 
-    def _writer(self, asking: Thinking) -> ThinkingSolver:
-        """What writes reasoning for training rows, zero-shot."""
-        return ThinkingSolver(self.model, asking.template, (), asking.by_text, self.normalise, asking.trigger, asking.reasoning_tokens)
+    def _reasoner(self, asking: Thinking, shown: Sequence[Demonstration] = ()) -> ThinkingSolver:
+        """What reasons once: the solver, and without demonstrations what writes those that are shown."""
+        return ThinkingSolver(self.model, asking.template, shown, asking.by_text, self.normalise, asking.trigger, asking.reasoning_tokens)
 
     @classmethod
     def solver_class(cls) -> type[Solver]:
@@ -174,14 +174,8 @@ class ThinkingSolver(PromptSolver):
     def _reasoned(self, model: Model, inputs: Sequence[Inputs], prompts: Sequence[str], **sampling: Any) -> list[Generation]:
         """What the model goes on with; rows are asked together that end alike."""
         asking, room = self.asking, self.asking.reasoning_room(model.facts.context)
-        groups: dict[tuple[str, ...], list[int]] = {}
-        for i, row in enumerate(inputs):
-            groups.setdefault(asking.reasoning_stops(model, row, bool(self.demonstrations)), []).append(i)
-        found: dict[int, Generation] = {}
-        for stop, places in groups.items():
-            written = model.generate([prompts[i] for i in places], max_tokens=room, stop=stop, **sampling)
-            found.update({i: own[0] for i, own in zip(places, written, strict=True)})
-        return [found[i] for i in range(len(inputs))]
+        ends = [asking.reasoning_stops(model, row, bool(self.demonstrations)) for row in inputs]
+        return written_to_ends(model, prompts, ends, room, **sampling)
 
     def _concluded(self, model: Model, inputs: Sequence[Inputs], prompts: Sequence[str], reasoned: Sequence[Generation]) -> list[Prediction]:
         """The answers to rows, each after its reasoning; the text of both is kept."""

@@ -16,7 +16,7 @@ import numpy as np
 from fieldguide.approaches.approach import FitContext, Solver, rungs_up_to
 from fieldguide.approaches.prompting.asking import Asking
 from fieldguide.approaches.prompting.few_shot import deal, fitting_whole
-from fieldguide.approaches.prompting.fit_text import TokenCounter, shorten
+from fieldguide.approaches.prompting.fit_text import TokenCounter, within
 from fieldguide.approaches.prompting.passages import Passages, read_passages
 from fieldguide.approaches.prompting.prompt import Demonstration, Prompted, PromptSolver
 from fieldguide.approaches.prompting.tools.programs import need_python
@@ -233,7 +233,7 @@ class ToolSolver(PromptSolver):
         value = value_of(result)
         if left is None or self.tools[call.tool].answers:
             return value
-        return str(shorten({"value": value}, max(left, 1), lambda cells: str(cells["value"]), count)["value"])
+        return within(value, max(left, 1), count)
 
     def _told(self, text: str, row: Inputs, refused: str | None) -> Prediction:
         """The answer behind the last "Answer:"; without one, the value of the last call of a tool whose values may be answers."""
